@@ -1,0 +1,223 @@
+"""Boxes, similarities and crops: the only coordinate maths of the package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from posetrack.types import Bools, Floats, Image
+
+
+def xywh_to_xyxy(boxes: npt.ArrayLike) -> Floats:
+    """(N, 4) left, top, width, height -> left, top, right, bottom."""
+    rows = np.asarray(boxes, np.float32).reshape(-1, 4)
+    return np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:]], axis=1)
+
+
+def xyxy_to_xywh(boxes: npt.ArrayLike) -> Floats:
+    """(N, 4) left, top, right, bottom -> left, top, width, height."""
+    rows = np.asarray(boxes, np.float32).reshape(-1, 4)
+    return np.concatenate([rows[:, :2], rows[:, 2:] - rows[:, :2]], axis=1)
+
+
+def box_area(boxes: Floats) -> Floats:
+    """(N,) areas; a box turned inside out has area 0."""
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
+    return np.asarray(sides[:, 0] * sides[:, 1], np.float32)
+
+
+def box_diagonal(boxes: Floats) -> Floats:
+    """(N,) lengths of the diagonals."""
+    return np.asarray(np.hypot(*(boxes[:, 2:] - boxes[:, :2]).T), np.float32)
+
+
+def clip_boxes(boxes: Floats, size: tuple[int, int]) -> Floats:
+    """Boxes (N, 4) limited to an image of (width, height)."""
+    return np.clip(boxes, 0, np.array([*size, *size], np.float32))
+
+
+def iou_matrix(a: Floats, b: Floats) -> Floats:
+    """(N, M) intersection over union of boxes (N, 4) and (M, 4); 0 where the union is empty."""
+    top_left = np.maximum(a[:, None, :2], b[None, :, :2])
+    bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    overlap = np.maximum(bottom_right - top_left, 0).prod(axis=-1)
+    union = box_area(a)[:, None] + box_area(b)[None] - overlap
+    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+
+
+def oks_matrix(
+    a: Floats,
+    b: Floats,
+    *,
+    variance: Floats,
+    scale_sq: Floats,
+    visible: Bools | None = None,
+) -> Floats:
+    """(N, M) object keypoint similarity of keypoints (N, K, 2) and (M, K, 2).
+
+    ``mean_k exp(-d_k^2 / (2 * scale_sq * variance_k))`` over the keypoints in `visible` (N, M, K)
+    or all. COCO's evaluation is ``variance=(2 sigma)^2, scale_sq=area``; MMDeploy's tracker is
+    ``variance=sigma^2, scale_sq=(mean box diagonal)^2``: their thresholds do not interchange.
+
+    Args:
+        variance: (K,).
+        scale_sq: (N, M) or broadcastable, px^2.
+    """
+    offset = a[:, None] - b[None]  # (N, M, K, 2)
+    distance_sq = np.einsum("nmkc,nmkc->nmk", offset, offset)
+    scale = np.maximum(np.asarray(scale_sq, np.float32), 1e-9)
+    scale = np.broadcast_to(scale, distance_sq.shape[:2])[..., None]
+    near = np.exp(-distance_sq / (2 * scale * np.asarray(variance, np.float32)))
+    if visible is None:
+        return np.asarray(near.mean(axis=-1), np.float32)
+    count = visible.sum(axis=-1)
+    total = (near * visible).sum(axis=-1)
+    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), 0), np.float32)
+
+
+def keypoints_to_boxes(
+    keypoints: Floats,
+    scores: Floats,
+    *,
+    threshold: float,
+    min_keypoints: int,
+    expand: float,
+    size: tuple[int, int],
+) -> tuple[Floats, Bools]:
+    """Boxes around the visible keypoints, and which people have enough of them.
+
+    The extent of the keypoints with ``score >= threshold``, grown by `expand` about its centre and
+    clipped to the image (width, height) `size`. Source: MMDeploy PoseTracker, ``KeypointsToBbox``.
+
+    Returns:
+        boxes (N, 4), zeros where not ok; ok (N,).
+    """
+    seen = scores >= threshold
+    ok = seen.sum(axis=1) >= max(min_keypoints, 1)
+    low = np.where(seen[..., None], keypoints, np.inf).min(axis=1, initial=np.inf)
+    high = np.where(seen[..., None], keypoints, -np.inf).max(axis=1, initial=-np.inf)
+    low, high = np.where(ok[:, None], low, 0), np.where(ok[:, None], high, 0)
+    centre, half = (low + high) / 2, (high - low) / 2 * expand
+    boxes = np.concatenate([centre - half, centre + half], axis=1).astype(np.float32)
+    return clip_boxes(boxes, size), ok
+
+
+def greedy_nms(rank: npt.NDArray[np.floating], similarity: Floats, threshold: float) -> Bools:
+    """(N,) rows kept: by falling `rank`, each kept row drops later ones with
+    ``similarity >= threshold``. Equal ranks keep their order.
+    """
+    order = np.argsort(-rank, kind="stable")
+    keep = np.ones(len(rank), bool)
+    for place, i in enumerate(order):
+        if keep[i]:
+            later = order[place + 1 :]
+            keep[later[similarity[i, later] >= threshold]] = False
+    return keep
+
+
+@dataclass(frozen=True, slots=True)
+class CropTransform:
+    """The affine crops a top-down network sees: plain scaling about the box centre, not UDP.
+
+    Attributes:
+        centers: (N, 2) source px.
+        scales: (N, 2) width and height in source px that fill the input.
+        input_size: (width, height) of the network input.
+    """
+
+    centers: Floats
+    scales: Floats
+    input_size: tuple[int, int]
+
+    @classmethod
+    def from_boxes(
+        cls, boxes: Floats, input_size: tuple[int, int], padding: float = 1.25
+    ) -> CropTransform:
+        """Crops around boxes (N, 4), grown by `padding`, the short side grown to the input's
+        aspect. Source: MMPose ``TopDownGetBboxCenterScale`` and ``TopdownAffine``.
+        """
+        centers = (boxes[:, :2] + boxes[:, 2:]) / 2
+        width, height = np.maximum((boxes[:, 2:] - boxes[:, :2]).T * padding, 1e-3)
+        aspect = input_size[0] / input_size[1]
+        width, height = np.maximum(width, height * aspect), np.maximum(height, width / aspect)
+        scales = np.stack([width, height], axis=1)
+        return cls(centers.astype(np.float32), scales.astype(np.float32), input_size)
+
+    def __len__(self) -> int:
+        return len(self.centers)
+
+    def matrices(self) -> npt.NDArray[np.float64]:
+        """(N, 2, 3) source px -> input px: the box centre lands on (w/2, h/2)."""
+        size = np.array(self.input_size, np.float64)
+        ratio = size / self.scales
+        matrices = np.zeros((len(self), 2, 3))
+        matrices[:, 0, 0], matrices[:, 1, 1] = ratio.T
+        matrices[:, :, 2] = size / 2 - self.centers * ratio
+        return matrices
+
+    def crop(self, image: Image, row: int, out: Image | None = None) -> Image:
+        """The (h, w, 3) crop of one person, bilinear, black outside the image."""
+        matrix = self.matrices()[row]
+        return np.asarray(
+            cv2.warpAffine(image, matrix, self.input_size, dst=out, flags=cv2.INTER_LINEAR),
+            np.uint8,
+        )
+
+    def forward(self, keypoints: Floats) -> Floats:
+        """(N, K, 2) source px -> input px."""
+        ratio = (np.array(self.input_size, np.float32) / self.scales)[:, None]
+        half = np.array(self.input_size, np.float32) / 2
+        return np.asarray((keypoints - self.centers[:, None]) * ratio + half, np.float32)
+
+    def inverse(self, keypoints_crop: Floats) -> Floats:
+        """(N, K, 2) input px -> source px; the inverse of `forward`."""
+        ratio = (self.scales / np.array(self.input_size, np.float32))[:, None]
+        half = np.array(self.input_size, np.float32) / 2
+        return np.asarray((keypoints_crop - half) * ratio + self.centers[:, None], np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Letterbox:
+    """Aspect-keeping resize into a fixed input, top-left aligned, padded right and bottom.
+
+    Attributes:
+        source_size: (width, height) of the image.
+        input_size: (width, height) of the network input.
+    """
+
+    source_size: tuple[int, int]
+    input_size: tuple[int, int]
+
+    @property
+    def resized(self) -> tuple[int, int]:
+        """(width, height) of the image inside the input."""
+        ratio = self.ratio
+        return tuple(  # type: ignore[return-value]
+            max(1, min(limit, int(side * ratio + 0.5)))
+            for side, limit in zip(self.source_size, self.input_size, strict=True)
+        )
+
+    @property
+    def ratio(self) -> float:
+        """Input px per source px, before rounding to whole pixels."""
+        (w, h), (tw, th) = self.source_size, self.input_size
+        return min(tw / w, th / h)
+
+    def resize(self, image: Image, pad: int = 114, out: Image | None = None) -> Image:
+        """The (h, w, 3) input picture."""
+        width, height = self.input_size
+        canvas = np.empty((height, width, 3), np.uint8) if out is None else out
+        w, h = self.resized
+        canvas[h:], canvas[:, w:] = pad, pad
+        shrinking = w < self.source_size[0]
+        how = cv2.INTER_AREA if shrinking and self.ratio < 0.5 else cv2.INTER_LINEAR
+        cv2.resize(image, (w, h), dst=canvas[:h, :w], interpolation=how)
+        return canvas
+
+    def inverse(self, boxes: Floats) -> Floats:
+        """Boxes (N, 4) in input px -> source px."""
+        factor = np.array(self.source_size, np.float32) / np.array(self.resized, np.float32)
+        return np.asarray(boxes * np.tile(factor, 2), np.float32)

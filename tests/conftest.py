@@ -1,0 +1,19 @@
+"""Fixtures that several test packages share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """The folder of reference data beside the checkout; the test is skipped where it is absent."""
+    folder = Path(os.environ.get("POSETRACK_SHARED", REPOSITORY.parent / "shared"))
+    if not (folder / "data").is_dir():
+        pytest.skip(f"no reference data at {folder}; set POSETRACK_SHARED to run this test")
+    return folder

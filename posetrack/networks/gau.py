@@ -43,7 +43,7 @@ class GatedAttentionUnit(nn.Module):
 
     def __init__(self, dim: int = 256, *, keys: int = 128, expansion: int = 2) -> None:
         super().__init__()
-        self.widths = (dim * expansion, dim * expansion, keys)
+        self.widths = [dim * expansion, dim * expansion, keys]
         self.uv = nn.Linear(dim, sum(self.widths), bias=False)
         self.o = nn.Linear(dim * expansion, dim, bias=False)
         self.gamma = nn.Parameter(torch.rand(2, keys))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-
 import torch
 from torch import Tensor, nn
 
@@ -33,18 +31,18 @@ class RTMCCHead(nn.Module):
             nn.init.normal_(linear.weight, std=0.01)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, H/32, W/32) -> SimCC logits (B, K, 2W) and (B, K, 2H), float32."""
+        """(B, C, H/32, W/32) -> SimCC logits (B, K, 2W) and (B, K, 2H), float32 under autocast."""
         maps = self.final_layer(x).flatten(2)  # (B, K, cells)
-        with _without_autocast(maps):
-            tokens = self.gau(self.mlp(maps.float() if maps.dtype != torch.float64 else maps))
-            return self.cls_x(tokens), self.cls_y(tokens)
+        device = maps.device.type
+        if not torch.is_autocast_enabled(device):
+            return self._classify(maps)
+        # Norms and squared attention overflow in float16, and here full precision costs little.
+        with torch.autocast(device, enabled=False):
+            return self._classify(maps.float())
 
-
-def _without_autocast(x: Tensor) -> AbstractContextManager[object]:
-    """Full precision for norms and squared attention, which overflow in float16 and are cheap."""
-    if torch.is_autocast_enabled(x.device.type):
-        return torch.autocast(x.device.type, enabled=False)
-    return nullcontext()
+    def _classify(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        tokens = self.gau(self.mlp(maps))  # (B, K, HIDDEN)
+        return self.cls_x(tokens), self.cls_y(tokens)
 
 
 class RTMPose(nn.Module):

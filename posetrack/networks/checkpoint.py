@@ -1,0 +1,223 @@
+"""Checkpoints of this project and of the OpenMMLab family: read without running their code."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from posetrack.errors import ModelError, ModelNotFound
+from posetrack.networks import build
+from posetrack.networks.cspnext import SCALES, STAGE_BLOCKS
+from posetrack.networks.pickles import listed, read_plain
+from posetrack.networks.rtmdet import SIZES
+from posetrack.networks.rtmpose import SPLIT_RATIO, STRIDE
+
+# A name ends in "-<first hex digits of sha256>" or "-<digits>_<date>"; some end in "-<date>" alone.
+_DIGEST = re.compile(r"-([0-9a-f]{7,8})(?:_\d{8})?$")
+_DATE = re.compile(r"20[12]\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
+
+_WRAPPERS = ("state_dict", "model", "ema_state_dict")
+_DROPPED = ("data_preprocessor.", "teacher.", "distill_losses.")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What went into a model: counts and names; `mismatched` entries tell both shapes."""
+
+    loaded: int
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    mismatched: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the model got every tensor and the state held no other."""
+        return not (self.missing or self.unexpected or self.mismatched)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What the shapes of a state_dict tell of its network; `input_size` is (width, height).
+
+    A detector runs on any size: its `input_size` is the one published models are trained for.
+    """
+
+    architecture: str
+    input_size: tuple[int, int]
+    num_keypoints: int | None = None
+    num_classes: int | None = None
+
+    def build(self) -> nn.Module:
+        """The network with fresh weights."""
+        return build(
+            self.architecture,
+            input_size=self.input_size,
+            num_keypoints=self.num_keypoints or 17,
+            num_classes=self.num_classes or 1,
+        )
+
+
+def load_state(path: str | Path, *, verify: bool = True) -> dict[str, Tensor]:
+    """The weights in a checkpoint file by name, on the CPU, prefixes of wrappers removed.
+
+    Nothing in the file is executed: a file that asks for code is refused. With `verify`, a digest
+    in the file name (`-<sha8>.pth` or `-<sha8>_<date>.pth`) must be that of the content. Of a
+    distillation checkpoint the student is returned.
+
+    Raises:
+        ModelNotFound: no such file.
+        ModelError: not a checkpoint, another content than its name says, or code inside.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelNotFound(f"checkpoint {path}: no such file")
+    if verify:
+        verify_digest(path)
+    content = read_plain(path)
+    for wrapper in _WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+            break
+    if not isinstance(content, Mapping):
+        raise ModelError(f"checkpoint {path}: holds a {type(content).__name__}, not weights")
+    state = {str(k): v.detach() for k, v in content.items() if isinstance(v, Tensor)}
+    if not state:
+        raise ModelError(f"checkpoint {path}: holds no tensors")
+    return _without_prefixes(state)
+
+
+def load_model(path: str | Path, *, verify: bool = True) -> tuple[nn.Module, Spec]:
+    """The network of a checkpoint in eval mode, its architecture read from the weights' shapes."""
+    state = load_state(path, verify=verify)
+    spec = infer_architecture(state)
+    model = spec.build()
+    load_into(model, state)
+    return model.eval(), spec
+
+
+def load_into(
+    model: nn.Module, state: Mapping[str, Tensor], *, strict: bool = True, only: str = ""
+) -> LoadReport:
+    """Copies `state` into `model` and reports what did not fit.
+
+    `only` restricts both sides to names that begin so (`only="backbone."` for a pretrained
+    backbone). With `strict` any difference raises and the model stays as it was; without it, the
+    tensors that fit are loaded, and it is an error only if none does.
+    """
+    own = {k: v for k, v in model.state_dict().items() if k.startswith(only)}
+    given = {k: v for k, v in state.items() if k.startswith(only)}
+    fitting = {k: v for k, v in given.items() if k in own and v.shape == own[k].shape}
+    report = LoadReport(
+        loaded=len(fitting),
+        # Counters of batches do not matter to the network; converters leave them out.
+        missing=tuple(k for k in own if k not in given and not k.endswith("num_batches_tracked")),
+        unexpected=tuple(k for k in given if k not in own),
+        mismatched=tuple(
+            f"{k} {_shape(v)} for {_shape(own[k])}"
+            for k, v in given.items()
+            if k in own and v.shape != own[k].shape
+        ),
+    )
+    if not fitting or (strict and not report.complete):
+        raise ModelError(_misfit(report))
+    model.load_state_dict(fitting, strict=False)
+    return report
+
+
+def infer_architecture(state: Mapping[str, Tensor]) -> Spec:
+    """Architecture, input size and outputs of a state_dict, from the shapes of its tensors."""
+    if "head.mlp2.1.weight" in state:
+        raise ModelError("the weights are of RTMW, which is not supported")
+    if "bbox_head.rtm_cls.0.weight" in state:
+        scale = _scale(state)
+        size = next(size for size, name in SIZES.items() if name == scale)
+        side = 320 if size == "nano" else 640
+        classes = state["bbox_head.rtm_cls.0.weight"].shape[0]
+        return Spec(f"rtmdet-{size}", (side, side), num_classes=classes)
+    if "head.cls_x.weight" in state and "head.mlp.1.weight" in state:
+        width = state["head.cls_x.weight"].shape[0] // SPLIT_RATIO
+        height = state["head.cls_y.weight"].shape[0] // SPLIT_RATIO
+        cells = state["head.mlp.1.weight"].shape[1]
+        if (width // STRIDE) * (height // STRIDE) != cells:
+            raise ModelError(
+                f"the weights are of a pose network with {cells} cells and SimCC bins for "
+                f"{width} x {height} px, which do not belong together"
+            )
+        keypoints = state["head.final_layer.weight"].shape[0]
+        return Spec(f"rtmpose-{_scale(state)}", (width, height), num_keypoints=keypoints)
+    raise ModelError(
+        "the weights are neither of RTMPose nor of RTMDet; they hold "
+        + listed(sorted({".".join(name.split(".")[:2]) for name in state}))
+    )
+
+
+def verify_digest(path: Path) -> None:
+    """Raises ModelError if the file name carries a digest which is not that of the content."""
+    match = _DIGEST.search(path.stem)
+    if match is None or _DATE.fullmatch(match[1]):
+        return
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if not found.startswith(match[1]):
+        raise ModelError(
+            f"checkpoint {path}: its name says sha256 {match[1]}..., its content has "
+            f"{found[:8]}...; download it again, or rename it if you changed it yourself"
+        )
+
+
+def _without_prefixes(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    for wanted in ("ema_model.", "student."):
+        chosen = {k.removeprefix(wanted): v for k, v in state.items() if k.startswith(wanted)}
+        state = chosen or state
+    # Names without a dot are counters of averaging wrappers ("steps", "n_averaged").
+    state = {k: v for k, v in state.items() if "." in k and not k.startswith(_DROPPED)}
+    for prefix in ("module.", "_orig_mod.", "module."):
+        if state and all(name.startswith(prefix) for name in state):
+            state = {name.removeprefix(prefix): value for name, value in state.items()}
+    return {k: v for k, v in state.items() if not k.startswith(_DROPPED)}
+
+
+def _scale(state: Mapping[str, Tensor]) -> str:
+    width = _require(state, "backbone.stem.2.conv.weight").shape[0]
+    depthwise = "backbone.stage1.0.depthwise_conv.conv.weight" in state
+    blocks = sum(
+        re.fullmatch(r"backbone\.stage2\.1\.blocks\.\d+\.conv2\.pointwise_conv\.conv\.weight", name)
+        is not None
+        for name in state
+    )
+    for name, scale in SCALES.items():
+        shape = (scale.channels(64), scale.blocks(STAGE_BLOCKS[1]), scale.depthwise)
+        if shape == (width, blocks, depthwise):
+            return name
+    raise ModelError(
+        f"the weights have a backbone {width} channels wide with {blocks} blocks in stage 2, "
+        f"which is none of {', '.join(SCALES)}"
+    )
+
+
+def _require(state: Mapping[str, Tensor], name: str) -> Tensor:
+    if name not in state:
+        raise ModelError(f"the weights have no {name}")
+    return state[name]
+
+
+def _misfit(report: LoadReport) -> str:
+    parts = [
+        f"{len(names)} {word}: {listed(names)}"
+        for word, names in (
+            ("missing", report.missing),
+            ("unexpected", report.unexpected),
+            ("of another shape", report.mismatched),
+        )
+        if names
+    ]
+    return "the weights do not fit the network: " + "; ".join(parts or ["there are none"])
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "scalar"

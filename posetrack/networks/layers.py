@@ -65,10 +65,10 @@ class ChannelAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W); the mean is taken in float32 under autocast too."""
-        if x.dtype == torch.float32:
-            means = functional.adaptive_avg_pool2d(x, 1)
-        else:
+        if torch.is_autocast_enabled(x.device.type):
             means = x.mean((2, 3), keepdim=True, dtype=torch.float32)
+        else:
+            means = functional.adaptive_avg_pool2d(x, 1)
         return x * functional.hardsigmoid(self.fc(means)).to(x.dtype)
 
 

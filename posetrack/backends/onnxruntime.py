@@ -1,0 +1,241 @@
+"""ONNX Runtime: every session of the process works on one shared thread pool."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from posetrack.backends.onnx_header import read_header
+from posetrack.backends.protocol import Array, TensorSpec
+from posetrack.errors import BackendError, DeviceError, ModelError
+
+_log = logging.getLogger(__name__)
+
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+}
+INSTALL = {
+    "cuda": "onnxruntime-gpu",
+    "tensorrt": "onnxruntime-gpu",
+    "directml": "onnxruntime-directml",
+}
+OPTIONS = ("thread_pool", "optimize", "provider_options", "profile")
+
+POOL_VARIABLE = "POSETRACK_ORT_POOL"
+"""Set to ``own`` where a program also makes ONNX Runtime sessions with threads of their own."""
+
+_POOL_TAKEN = (
+    "thread_pool=own asked, another model of this process already shares ONNX Runtime's threads: "
+    "ask it for every model, before the first is opened, or for none"
+)
+_QUANTIZED = frozenset({"QLinearConv", "DequantizeLinear", "ConvInteger", "QGemm"})
+_STATE = ort.capi.onnxruntime_pybind11_state
+_ERRORS: tuple[type[Exception], ...] = (
+    RuntimeError,
+    ValueError,
+    _STATE.Fail,
+    _STATE.EPFail,
+    _STATE.InvalidArgument,
+    _STATE.InvalidGraph,
+    _STATE.InvalidProtobuf,
+    _STATE.NoModel,
+    _STATE.NoSuchFile,
+    _STATE.NotImplemented,
+    _STATE.RuntimeException,
+)
+_DTYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+    "tensor(int8)": np.int8,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+    "tensor(bool)": np.bool_,
+}
+
+
+class _SharedPool:
+    """The process's one pool of compute threads.
+
+    Two sessions that each own a pool steal each other's cores: the workers of one spin after a run
+    while the other computes. With one pool a detector and a pose network alternate at the speed
+    each has alone.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.size: int | None = None
+
+    def size_for(self, wanted: int | None) -> int:
+        """Threads of the pool, made at the first call; later ones get the pool that is there."""
+        with self._lock:
+            if self.size is None:
+                size = wanted or _cores()
+                try:
+                    ort.set_global_thread_pool_sizes(size, 1)
+                except _ERRORS as error:
+                    raise BackendError(
+                        "ONNX Runtime already has a thread pool that this process made: open "
+                        "posetrack's models first, or use the option thread_pool=own"
+                    ) from error
+                self.size = size
+            elif wanted not in (None, self.size):
+                _log.warning(
+                    "%d threads asked, ONNX Runtime already runs on %d: one process, one pool",
+                    wanted,
+                    self.size,
+                )
+            return self.size
+
+
+_POOL = _SharedPool()
+
+
+class OnnxRuntimeBackend:
+    """A session on one provider, which is really the one asked for."""
+
+    kind = "onnxruntime"
+
+    def __init__(
+        self,
+        model: Path,
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+        precision: str = "fp32",
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        settings = dict(options or {})
+        unknown = sorted(set(settings) - set(OPTIONS))
+        if unknown:
+            raise BackendError(
+                f"onnxruntime has no option {unknown[0]!r}: known are {', '.join(OPTIONS)}"
+            )
+        header = read_header(model)
+        self.precision = _precision(header.inputs, header.operators)
+        if precision not in (self.precision, "fp32"):
+            raise BackendError(
+                f"precision {precision} asked, {model.name} computes in {self.precision} and "
+                "onnxruntime keeps what the graph says: export the model in that precision"
+            )
+        session_options, self.threads = _session_options(threads, settings)
+        provider, self.device = _choose(device, settings.get("provider_options"))
+        self._session: Any = _open(model, session_options, provider, device)
+        self.inputs = tuple(map(_spec, self._session.get_inputs()))
+        self.outputs = tuple(map(_spec, self._session.get_outputs()))
+        self._names = [spec.name for spec in self.outputs]
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Outputs by name. Raises BackendError where the graph cannot run on these inputs."""
+        if self._session is None:
+            raise BackendError("this model was closed: open it again")
+        try:
+            values = self._session.run(self._names, dict(inputs))
+        except _ERRORS as error:
+            raise BackendError(f"onnxruntime on {self.device}: {_first_line(error)}") from error
+        return dict(zip(self._names, values, strict=True))
+
+    def close(self) -> None:
+        """Free the session."""
+        self._session = None
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _session_options(threads: int | None, settings: Mapping[str, Any]) -> tuple[Any, int]:
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    level = ort.GraphOptimizationLevel
+    optimize = settings.get("optimize", True)
+    options.graph_optimization_level = level.ORT_ENABLE_ALL if optimize else level.ORT_DISABLE_ALL
+    if settings.get("profile"):
+        options.enable_profiling = True
+        options.profile_file_prefix = str(settings["profile"])
+    if settings.get("thread_pool", os.environ.get(POOL_VARIABLE, "shared")) == "own":
+        if _POOL.size is not None:  # ONNX Runtime allows one way or the other in a process
+            raise BackendError(_POOL_TAKEN)
+        size = threads or _cores()
+        options.intra_op_num_threads = size
+        options.inter_op_num_threads = 1
+        # A pool that spins while another session computes costs more than it wins.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        return options, size
+    options.use_per_session_threads = False
+    return options, _POOL.size_for(threads)
+
+
+def _choose(device: str, provider_options: Mapping[str, Any] | None) -> tuple[Any, str]:
+    """(provider entry, device name); the device is refused where this build cannot offer it."""
+    available = ort.get_available_providers()
+    if device == "auto":
+        device = "cuda" if PROVIDERS["cuda"] in available else "cpu"
+        _log.info("device auto: onnxruntime offers %s, taking %s", ", ".join(available), device)
+    family, _, number = device.lower().partition(":")
+    if family not in PROVIDERS or (number and not number.isdigit()):
+        known = ", ".join(PROVIDERS)
+        raise DeviceError(f"device {device!r} asked of onnxruntime, which knows {known} (and auto)")
+    provider = PROVIDERS[family]
+    if provider not in available:
+        fix = f"install {INSTALL[family]} in place of onnxruntime, or " if family in INSTALL else ""
+        offered = ", ".join(name for name, p in PROVIDERS.items() if p in available)
+        raise DeviceError(
+            f"device {device!r} asked, onnxruntime {ort.__version__} here offers {offered}: "
+            f"{fix}ask for one of these"
+        )
+    chosen = dict(provider_options or {})
+    if family in ("cuda", "tensorrt", "directml"):
+        chosen["device_id"] = number or "0"
+        if hasattr(ort, "preload_dlls"):
+            ort.preload_dlls()  # finds the CUDA libraries that pip installed
+        return (provider, chosen), f"{family}:{number or 0}"
+    return (provider, chosen), family
+
+
+def _open(model: Path, options: Any, provider: Any, asked: str) -> Any:
+    try:
+        session = ort.InferenceSession(str(model), options, providers=[provider], enable_fallback=0)
+    except _ERRORS as error:
+        message = _first_line(error)
+        if "per_session_threads" in message:
+            raise BackendError(_POOL_TAKEN) from error
+        raise ModelError(f"{model} cannot be loaded by onnxruntime: {message}") from error
+    got = session.get_providers()[0]
+    if got != provider[0]:  # ONNX Runtime falls back with no more than a line in its log
+        raise DeviceError(
+            f"device {asked!r} asked, onnxruntime could only start {got}: check the driver and "
+            "the CUDA libraries, or ask for device cpu"
+        )
+    return session
+
+
+def _precision(inputs: tuple[TensorSpec, ...], operators: frozenset[str]) -> str:
+    if operators & _QUANTIZED:
+        return "int8"
+    half = any(spec.dtype == np.float16 for spec in inputs)
+    return "fp16" if half else "fp32"
+
+
+def _spec(value: Any) -> TensorSpec:
+    shape = tuple(side if isinstance(side, int) and side > 0 else None for side in value.shape)
+    return TensorSpec(value.name, shape, np.dtype(_DTYPES.get(value.type, np.float32)))
+
+
+def _first_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= 300 else text[:297] + "..."

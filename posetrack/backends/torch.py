@@ -1,0 +1,126 @@
+"""PyTorch: an official or own .pth checkpoint run as it is, under the names of the ONNX graphs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from posetrack.backends.protocol import Array, TensorSpec
+from posetrack.errors import BackendError, DeviceError, ModelError
+from posetrack.networks.checkpoint import Spec, load_model
+from posetrack.networks.rtmdet import RTMDet
+
+_log = logging.getLogger(__name__)
+
+OPTIONS = ("compile", "channels_last")
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class TorchBackend:
+    """A network in eval mode on one device. `threads` holds for the whole process."""
+
+    kind = "torch"
+
+    def __init__(
+        self,
+        model: Path,
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+        precision: str = "fp32",
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        settings = dict(options or {})
+        unknown = sorted(set(settings) - set(OPTIONS))
+        if unknown:
+            raise BackendError(
+                f"torch has no option {unknown[0]!r}: known are {', '.join(OPTIONS)}"
+            )
+        if model.suffix not in {".pth", ".pt", ".ckpt"}:
+            raise ModelError(f"{model.name} asked of torch, which runs .pth checkpoints: use ort")
+        self.device = _choose(device)
+        self.precision = _precision(precision, self.device)
+        if threads is not None:
+            torch.set_num_threads(threads)
+        network, spec = load_model(model)
+        layout = torch.channels_last if settings.get("channels_last", True) else None
+        self._layout = layout or torch.contiguous_format
+        self._network: Any = network.to(device=self.device, memory_format=self._layout)  # type: ignore[call-overload]
+        self._detects = isinstance(network, RTMDet)
+        self._forward: Any = network.predict if isinstance(network, RTMDet) else network
+        if settings.get("compile"):
+            self._forward = torch.compile(self._forward)
+        self.inputs, self.outputs = _specs(spec, detects=self._detects)
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Outputs by name. Raises BackendError where the network cannot run on these inputs."""
+        if self._network is None:
+            raise BackendError("this model was closed: open it again")
+        name = self.inputs[0].name
+        if set(inputs) != {name}:
+            raise BackendError(f"torch takes one input, {name!r}, got {sorted(inputs)}")
+        batch = torch.from_numpy(np.ascontiguousarray(inputs[name]))
+        batch = batch.to(device=self.device, memory_format=self._layout)
+        family = self.device.partition(":")[0]
+        half = _AUTOCAST.get(self.precision)
+        try:
+            with torch.inference_mode(), torch.autocast(family, half, enabled=half is not None):
+                values = self._forward(batch)
+        except RuntimeError as error:
+            text = " ".join(str(error).split())[:300]
+            raise BackendError(f"torch on {self.device}: {text}") from error
+        arrays = (cast(Array, value.float().cpu().numpy()) for value in values)
+        return dict(zip((spec.name for spec in self.outputs), arrays, strict=True))
+
+    def close(self) -> None:
+        """Free the network and its device memory."""
+        self._network = self._forward = None
+        if self.device.startswith("cuda"):
+            torch.cuda.empty_cache()
+
+
+def _choose(device: str) -> str:
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        _log.info("device auto: torch takes %s", device)
+    family, _, number = device.lower().partition(":")
+    if family == "cpu" and not number:
+        return "cpu"
+    if family == "mps" and torch.backends.mps.is_available():
+        return "mps"
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if family == "cuda" and (number or "0").isdigit() and int(number or 0) < count:
+        return f"cuda:{number or 0}"
+    offered = ", ".join(["cpu", *(f"cuda:{i}" for i in range(count))])
+    raise DeviceError(
+        f"device {device!r} asked, torch {torch.__version__} here offers {offered}: ask for one "
+        "of these, or install a build of torch for your GPU"
+    )
+
+
+def _precision(precision: str, device: str) -> str:
+    if precision == "int8" or (precision == "fp16" and device == "cpu"):
+        raise BackendError(
+            f"precision {precision} asked, torch on {device} cannot: use fp32 or bf16"
+        )
+    return precision
+
+
+def _specs(spec: Spec, *, detects: bool) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    real = np.dtype(np.float32)
+    width, height = spec.input_size
+    if detects:
+        inputs = (TensorSpec("input", (None, 3, None, None), real),)
+        boxes = TensorSpec("boxes", (None, None, 4), real)
+        return inputs, (boxes, TensorSpec("scores", (None, None, spec.num_classes), real))
+    inputs = (TensorSpec("input", (None, 3, height, width), real),)
+    count = spec.num_keypoints
+    return inputs, (
+        TensorSpec("simcc_x", (None, count, 2 * width), real),
+        TensorSpec("simcc_y", (None, count, 2 * height), real),
+    )

@@ -1,0 +1,158 @@
+"""Model cards: everything about a model but its weights, read from one ``card.yaml``.
+
+Preprocessing is read from nowhere else, and an unknown or misspelt key is an error with its line.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from posetrack.codecs import SimCC
+from posetrack.documents import load_document
+from posetrack.errors import ModelError
+from posetrack.skeletons import Skeleton, load_skeleton
+
+Task = Literal["detection", "pose"]
+Score = Annotated[float, Field(ge=0, le=1)]
+Side = Annotated[int, Field(gt=0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Input(_Strict):
+    """What the network is fed: mean, std and pad are in the order of `color`, on 0..255."""
+
+    size: tuple[Side, Side]
+    color: Literal["bgr", "rgb"]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    pad: Annotated[int, Field(ge=0, le=255)] = 114
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if min(self.std) <= 0:
+            raise ValueError("std must be above 0")
+        return self
+
+
+class Codec(_Strict):
+    """How keypoints are written in the output, and how much a box is grown for the crop."""
+
+    kind: Literal["simcc"] = "simcc"
+    split: Annotated[float, Field(gt=0)] = 2.0
+    padding: Annotated[float, Field(gt=0)] = 1.25
+
+
+class Thresholds(_Strict):
+    """Scores below which a detection or a keypoint is not to be believed; IoU for NMS."""
+
+    detection: Score = 0.3
+    nms: Score = 0.6
+    keypoint: Score = 0.3
+
+
+class ModelFile(_Strict):
+    """One file: `path` is relative to the card's folder, `url` is where the zoo fetches it."""
+
+    format: Literal["onnx", "pth", "sdk-zip"]
+    path: str | None = None
+    url: str | None = None
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    sha8: Annotated[str, Field(pattern=r"^[0-9a-f]{7,8}$")] | None = None
+    bytes: Annotated[int, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> Self:
+        if not (self.path or self.url):
+            raise ValueError("a file needs a path or a url")
+        if self.path and (Path(self.path).is_absolute() or ".." in Path(self.path).parts):
+            raise ValueError("path must stay inside the card's folder")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The file's own name."""
+        return (self.path or self.url or "").rsplit("/", 1)[-1]
+
+    @property
+    def digest(self) -> str | None:
+        """What the file's SHA-256 must begin with, if anything is known of it."""
+        return self.sha256 or self.sha8
+
+
+class Accuracy(_Strict):
+    """One figure; `command` measured it, without one it is as the source published it."""
+
+    metric: str
+    value: float
+    on: str
+    command: str | None = None
+
+
+class ModelCard(_Strict):
+    """Everything about a model but its weights."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    task: Task
+    architecture: str
+    input: Input
+    skeleton: str | None = None
+    labels: tuple[str, ...] = ()
+    keep: tuple[str, ...] | None = None
+    codec: Codec = Codec()
+    score_scale: Annotated[float, Field(gt=0)] = 1.0
+    thresholds: Thresholds = Thresholds()
+    files: tuple[ModelFile, ...] = ()
+    licence: str = ""
+    training_data: tuple[str, ...] = ()
+    recipe: str = ""
+    source: str = ""
+    parameters: int | None = None
+    accuracy: tuple[Accuracy, ...] = ()
+    notes: str = ""
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Self:
+        if self.task == "pose" and not self.skeleton:
+            raise ValueError("a pose model's card needs a skeleton")
+        if self.task == "detection" and not self.labels:
+            raise ValueError("a detector's card needs labels, the names of its classes")
+        strangers = set(self.keep or ()) - set(self.labels)
+        if strangers:
+            raise ValueError(f"keep names {min(strangers)!r}, which is not in labels")
+        return self
+
+    @property
+    def keypoints(self) -> Skeleton:
+        """The skeleton of a pose model. Raises ConfigError where its name is not known."""
+        assert self.skeleton is not None
+        return load_skeleton(self.skeleton)
+
+    @property
+    def kept_labels(self) -> tuple[int, ...]:
+        """Indices of the classes that count; all of them unless `keep` says otherwise."""
+        if self.keep is None:
+            return tuple(range(len(self.labels)))
+        return tuple(i for i, label in enumerate(self.labels) if label in self.keep)
+
+    def simcc(self) -> SimCC:
+        """The decoder of a pose model's output."""
+        return SimCC(self.input.size, split=self.codec.split, score_scale=self.score_scale)
+
+    def to_yaml(self) -> str:
+        """The card as its file is written; reading it back gives an equal card."""
+        data = self.model_dump(mode="json", exclude_defaults=True)
+        return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100))
+
+
+def load_card(path: Path) -> ModelCard:
+    """The card in a file. Raises ModelError with file and line where it is not a valid one."""
+    if not path.is_file():
+        raise ModelError(f"model card {path} not found: check the path")
+    return load_document(path, ModelCard, error=ModelError)

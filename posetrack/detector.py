@@ -1,0 +1,210 @@
+"""A picture in, the people in it out: letterbox, one network run, boxes in source pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import cv2
+import numpy as np
+
+from posetrack.errors import ConfigError, ModelError
+from posetrack.geometry import Letterbox, box_area, clip_boxes
+from posetrack.normalize import Normalizer
+from posetrack.types import Bools, Detections, Floats, Image, Ints
+
+if TYPE_CHECKING:
+    from posetrack.backends.protocol import Array, Backend
+    from posetrack.cards import ModelCard
+    from posetrack.zoo import ResolvedModel
+
+MAX_CANDIDATES = 1000
+"""The best boxes that enter NMS, as in RTMDet's ``nms_pre``."""
+
+
+class Detector:
+    """A detection network with what its card says about it. Used by one thread only.
+
+    The graph either ends in NMS (``dets`` (1, M, 5), ``labels`` (1, M), as MMDeploy exports it) or
+    gives every box (``boxes`` (1, A, 4), ``scores`` (1, A, C)); NMS is then done here, class by
+    class. The thresholds of the card hold unless others are given.
+
+    Args:
+        model: a card, or what `posetrack.zoo.find` returned.
+        backend: the loaded graph.
+        threshold: detections must score above this.
+        nms: IoU above which the weaker of two boxes goes; None for a graph with NMS inside leaves
+            it as it is.
+        labels: names or indices of the classes to return; default the card's.
+        min_size: boxes must have at least this area's side, ``sqrt(w * h)``, in source px.
+        input_size: (width, height), for a graph that takes any.
+    """
+
+    def __init__(
+        self,
+        model: ResolvedModel | ModelCard,
+        backend: Backend,
+        *,
+        threshold: float | None = None,
+        nms: float | None = None,
+        labels: Sequence[str | int] | None = None,
+        min_size: float = 0,
+        input_size: tuple[int, int] | None = None,
+    ) -> None:
+        card: ModelCard = getattr(model, "card", model)
+        if card.task != "detection":
+            raise ModelError(f"{card.name} is a {card.task} model: give a detector")
+        self.card, self.backend = card, backend
+        self.threshold = card.thresholds.detection if threshold is None else threshold
+        self.nms = nms
+        self.min_size = min_size
+        self.labels = card.kept_labels if labels is None else _label_indices(labels, card)
+        self.input_size = _input_size(card, backend, input_size)
+        self._has_nms = _ends_in_nms(card, backend)
+        width, height = self.input_size
+        self._canvas = np.empty((height, width, 3), np.uint8)
+        self._input = np.empty((1, 3, height, width), np.float32)
+        self._normalize = Normalizer(card.input.color, card.input.mean, card.input.std)
+
+    @classmethod
+    def load(
+        cls,
+        name_or_path: str | Path | None = None,
+        *,
+        backend: str = "onnxruntime",
+        device: str = "cpu",
+        threads: int | None = None,
+        precision: str = "fp32",
+        options: Mapping[str, Any] | None = None,
+        allow_unverified: bool = False,
+        **settings: Any,
+    ) -> Self:
+        """A detector found by `posetrack.zoo.find`, opened and run once to be warm.
+
+        None is the embedded detector; `settings` go to the constructor.
+        """
+        from posetrack import zoo
+        from posetrack.backends import model_formats, open_backend
+
+        model = zoo.find(
+            name_or_path,
+            task="detection",
+            formats=model_formats(backend),
+            allow_unverified=allow_unverified,
+        )
+        opened = open_backend(
+            backend,
+            model.path,
+            device=device,
+            threads=threads,
+            precision=precision,
+            options=options,
+        )
+        detector = cls(model, opened, **settings)
+        detector.warm_up()
+        return detector
+
+    def __call__(self, image: Image) -> Detections:
+        """What is in the picture, strongest first, boxes in source px and inside the image."""
+        size = (image.shape[1], image.shape[0])
+        letterbox = Letterbox(size, self.input_size)
+        letterbox.resize(image, pad=self.card.input.pad, out=self._canvas)
+        self._normalize(self._canvas, self._input[0])
+        outputs = self.backend.run({self.backend.inputs[0].name: self._input})
+        boxes, scores, labels = (self._read if self._has_nms else self._suppress)(outputs)
+        boxes = clip_boxes(letterbox.inverse(boxes), size)
+        keep = box_area(boxes) > 0
+        if self.min_size > 0:
+            keep &= box_area(boxes) >= self.min_size**2
+        return Detections(boxes[keep], scores[keep], labels[keep])
+
+    def warm_up(self) -> None:
+        """Run once on an empty picture; what fails here would fail on the first frame."""
+        width, height = self.input_size
+        self(np.zeros((height, width, 3), np.uint8))
+
+    def close(self) -> None:
+        """Free the network."""
+        self.backend.close()
+
+    def _read(self, outputs: Mapping[str, Array]) -> tuple[Floats, Floats, Ints]:
+        """Rows of a graph that ends in NMS; rows that only pad have a score of 0 or below."""
+        rows = np.asarray(outputs["dets"][0], np.float32).reshape(-1, 5)
+        labels = np.asarray(outputs["labels"][0], np.int64).reshape(-1)
+        keep = self._above(rows[:, 4]) & np.isin(labels, self.labels)
+        boxes, scores, labels = rows[keep, :4], rows[keep, 4], labels[keep]
+        if self.nms is None:
+            order = np.argsort(-scores, kind="stable")
+        else:
+            order = _class_nms(boxes, scores, labels, self.nms)
+        return boxes[order], scores[order], labels[order]
+
+    def _suppress(self, outputs: Mapping[str, Array]) -> tuple[Floats, Floats, Ints]:
+        boxes = np.asarray(outputs["boxes"][0], np.float32)
+        scores = np.asarray(outputs["scores"][0], np.float32)[:, self.labels]  # (A, kept)
+        rows, columns = np.nonzero(self._above(scores))
+        values = scores[rows, columns]
+        if len(values) > MAX_CANDIDATES:
+            best = np.argsort(-values, kind="stable")[:MAX_CANDIDATES]
+            rows, columns, values = rows[best], columns[best], values[best]
+        labels = np.array(self.labels, np.int64)[columns]
+        limit = self.card.thresholds.nms if self.nms is None else self.nms
+        order = _class_nms(boxes[rows], values, labels, limit)
+        return boxes[rows][order], values[order], labels[order]
+
+    def _above(self, scores: Floats) -> Bools:
+        return scores > max(self.threshold, 0)
+
+
+def _class_nms(boxes: Floats, scores: Floats, labels: Ints, limit: float) -> Ints:
+    """Rows that stay, strongest first; boxes of different classes do not meet."""
+    if not len(boxes):
+        return np.empty(0, np.int64)
+    corners = boxes.astype(np.float64)
+    apart = corners.max() - corners.min() + 1  # each class in its own region of the plane
+    corners += (labels * apart)[:, None]
+    corners[:, 2:] -= corners[:, :2]
+    order = np.argsort(-scores, kind="stable")  # OpenCV's own order of equals is not defined
+    kept = cv2.dnn.NMSBoxes(corners[order], scores[order], 0.0, limit)  # type: ignore[arg-type]
+    return np.asarray(order[np.sort(np.asarray(kept, np.int64).reshape(-1))], np.int64)
+
+
+def _label_indices(labels: Sequence[str | int], card: ModelCard) -> tuple[int, ...]:
+    indices = []
+    for label in labels:
+        index = card.labels.index(label) if label in card.labels else label
+        if not isinstance(index, int) or not 0 <= index < len(card.labels):
+            known = ", ".join(card.labels[:20])
+            raise ConfigError(f"{card.name} has no class {label!r}: it knows {known}")
+        indices.append(index)
+    return tuple(indices)
+
+
+def _input_size(
+    card: ModelCard, backend: Backend, asked: tuple[int, int] | None
+) -> tuple[int, int]:
+    """(width, height) that the graph accepts: as asked, else the card's."""
+    size = asked or card.input.size
+    shape = backend.inputs[0].shape
+    if len(shape) != 4 or shape[1] not in (3, None):
+        raise ModelError(f"{card.name} takes {shape}: a detector takes (N, 3, H, W)")
+    fixed = (shape[3], shape[2])
+    if any(f is not None and f != s for f, s in zip(fixed, size, strict=True)):
+        raise ModelError(
+            f"{card.name}: input size {size[0]}x{size[1]} asked, the graph takes only "
+            f"{fixed[0]}x{fixed[1]}: use that size in the card"
+        )
+    return size
+
+
+def _ends_in_nms(card: ModelCard, backend: Backend) -> bool:
+    names = {spec.name for spec in backend.outputs}
+    if {"dets", "labels"} <= names:
+        return True
+    if {"boxes", "scores"} <= names:
+        return False
+    raise ModelError(
+        f"{card.name} puts out {', '.join(sorted(names))}: a detector has dets and labels, or "
+        "boxes and scores"
+    )

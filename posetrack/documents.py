@@ -1,0 +1,132 @@
+"""YAML files read strictly into pydantic models; every error says file, line and what was meant."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from posetrack.errors import ConfigError, PosetrackError
+
+M = TypeVar("M", bound=BaseModel)
+_Path = tuple[int | str, ...]
+
+
+def load_document(path: Path, model: type[M], *, error: type[PosetrackError] = ConfigError) -> M:
+    """The file as a `model`; anything wrong is raised as `error` with ``file:line``."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise error(f"{path} cannot be read: {problem}") from problem
+    return parse_document(text, model, name=str(path), error=error)
+
+
+def parse_document(
+    text: str, model: type[M], *, name: str, error: type[PosetrackError] = ConfigError
+) -> M:
+    """YAML `text` as a `model`; `name` stands for the file in messages."""
+    data, lines = read_yaml(text, name=name, error=error)
+    if not isinstance(data, Mapping):
+        raise error(f"{name}:1: a mapping of names to values was expected")
+    try:
+        # JSON mode is strict and still lets a list be a tuple and 1 be 1.0.
+        return model.model_validate_json(json.dumps(data))
+    except ValidationError as problem:
+        raise error(_explain(problem, model, name, lines)) from problem
+    except (TypeError, ValueError) as problem:
+        raise error(f"{name}: {problem}") from problem
+
+
+def read_yaml(
+    text: str, *, name: str, error: type[PosetrackError] = ConfigError
+) -> tuple[Any, dict[_Path, int]]:
+    """Plain data, and the line (from 1) of every value by its path of keys and indices."""
+    lines: dict[_Path, int] = {}
+    loader = yaml.SafeLoader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return None, lines
+        _walk(root, (), lines, name, error)
+        return loader.construct_document(root), lines
+    except yaml.MarkedYAMLError as problem:
+        mark = problem.problem_mark
+        at = f"{name}:{mark.line + 1}" if mark else name
+        raise error(f"{at}: not valid YAML ({problem.problem})") from problem
+    except yaml.YAMLError as problem:
+        raise error(f"{name}: not valid YAML ({' '.join(str(problem).split())})") from problem
+    finally:
+        loader.dispose()
+
+
+def _walk(
+    node: yaml.Node, path: _Path, lines: dict[_Path, int], name: str, error: type[PosetrackError]
+) -> None:
+    lines[path] = node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            here = (*path, str(key.value))
+            if here in lines:
+                raise error(f"{name}:{key.start_mark.line + 1}: {key.value!r} is given twice")
+            _walk(value, here, lines, name, error)
+            lines[here] = key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            _walk(value, (*path, index), lines, name, error)
+
+
+def _explain(
+    problem: ValidationError, model: type[BaseModel], name: str, lines: Mapping[_Path, int]
+) -> str:
+    first = problem.errors(include_url=False)[0]
+    path: _Path = tuple(first["loc"])
+    known = path
+    while known not in lines and known:
+        known = known[:-1]
+    where = f"{name}:{lines.get(known, 1)}"
+    dotted = ".".join(map(str, path))
+    if first["type"] == "extra_forbidden":
+        return f"{where}: unknown key {dotted!r}{_meant(str(path[-1]), model, path[:-1])}"
+    if first["type"] == "missing":
+        return f"{where}: {dotted!r} is missing"
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    shown = repr(first.get("input"))
+    shown = f", got {shown}" if len(shown) <= 60 else ""
+    return f"{where}: {dotted + ': ' if dotted else ''}{message}{shown if dotted else ''}"
+
+
+def _meant(key: str, model: type[BaseModel], path: _Path) -> str:
+    names = _keys_at(model, path)
+    near = difflib.get_close_matches(key, names, 1)
+    if near:
+        return f": did you mean {near[0]!r}?"
+    return f": known are {', '.join(names)}" if names else ""
+
+
+def _keys_at(model: type[BaseModel], path: _Path) -> list[str]:
+    current: Any = model
+    for part in path:
+        if isinstance(part, int):
+            continue
+        field = current.model_fields.get(part) if _is_model(current) else None
+        if field is None:
+            return []
+        current = next((t for t in _types(field.annotation) if _is_model(t)), None)
+    return list(current.model_fields) if _is_model(current) else []
+
+
+def _types(annotation: Any) -> list[Any]:
+    found = [annotation]
+    for inner in get_args(annotation):
+        found += _types(inner)
+    return found
+
+
+def _is_model(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, BaseModel)

@@ -1,0 +1,171 @@
+"""A picture and the boxes of its people in, their keypoints out: one batch for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from posetrack.errors import ModelError
+from posetrack.geometry import CropTransform, box_area, clip_boxes
+from posetrack.normalize import Normalizer
+from posetrack.skeletons import Skeleton
+from posetrack.types import Floats, Image, Poses
+
+if TYPE_CHECKING:
+    from posetrack.backends.protocol import Backend
+    from posetrack.cards import ModelCard
+    from posetrack.zoo import ResolvedModel
+
+
+class Estimator:
+    """A top-down pose network with what its card says about it. Used by one thread only.
+
+    Args:
+        model: a card, or what `posetrack.zoo.find` returned.
+        backend: the loaded graph, ``input`` (N, 3, H, W) -> ``simcc_x``, ``simcc_y``.
+        max_batch: crops a run; more people are split over several.
+    """
+
+    def __init__(
+        self, model: ResolvedModel | ModelCard, backend: Backend, *, max_batch: int = 32
+    ) -> None:
+        card: ModelCard = getattr(model, "card", model)
+        if card.task != "pose":
+            raise ModelError(f"{card.name} is a {card.task} model: give a pose model")
+        self.card, self.backend = card, backend
+        self.skeleton: Skeleton = card.keypoints
+        self.input_size = card.input.size
+        self.keypoint_threshold = card.thresholds.keypoint
+        self._fixed_batch = _check_graph(card, self.skeleton, backend)
+        self.max_batch = self._fixed_batch or max(1, max_batch)
+        self._codec = card.simcc()
+        self._outputs = _output_names(card, backend)
+        width, height = self.input_size
+        self._crop = np.empty((height, width, 3), np.uint8)
+        # Untouched pages cost nothing: memory follows the number of people there really are.
+        self._batch = np.zeros((self.max_batch, 3, height, width), np.float32)
+        self._normalize = Normalizer(card.input.color, card.input.mean, card.input.std)
+
+    @classmethod
+    def load(
+        cls,
+        name_or_path: str | Path | None = None,
+        *,
+        backend: str = "onnxruntime",
+        device: str = "cpu",
+        threads: int | None = None,
+        precision: str = "fp32",
+        options: Mapping[str, Any] | None = None,
+        allow_unverified: bool = False,
+        **settings: Any,
+    ) -> Self:
+        """A pose model found by `posetrack.zoo.find`, opened and run once to be warm.
+
+        None is the embedded pose model; `settings` go to the constructor.
+        """
+        from posetrack import zoo
+        from posetrack.backends import model_formats, open_backend
+
+        model = zoo.find(
+            name_or_path,
+            task="pose",
+            formats=model_formats(backend),
+            allow_unverified=allow_unverified,
+        )
+        opened = open_backend(
+            backend,
+            model.path,
+            device=device,
+            threads=threads,
+            precision=precision,
+            options=options,
+        )
+        estimator = cls(model, opened, **settings)
+        estimator.warm_up()
+        return estimator
+
+    def __call__(
+        self, image: Image, boxes: npt.ArrayLike, *, box_scores: npt.ArrayLike | None = None
+    ) -> Poses:
+        """One pose a box (N, 4) xyxy in source px, in their order; `box_scores` default to 1.
+
+        A box without area or wholly outside the picture has nothing to look at: its keypoints lie
+        at its centre with score 0.
+        """
+        rows = np.asarray(boxes, np.float32).reshape(-1, 4)
+        if not len(rows):
+            return Poses.empty(self.skeleton)
+        trusted = np.ones(len(rows), np.float32)
+        if box_scores is not None:
+            trusted = np.asarray(box_scores, np.float32)
+        count = len(self.skeleton)
+        centres = (rows[:, :2] + rows[:, 2:]) / 2
+        keypoints = np.repeat(centres[:, None], count, axis=1)  # (N, K, 2)
+        scores = np.zeros((len(rows), count), np.float32)
+        size = (image.shape[1], image.shape[0])
+        (visible,) = np.nonzero((box_area(clip_boxes(rows, size)) > 0) & (box_area(rows) > 0))
+        for start in range(0, len(visible), self.max_batch):
+            part = visible[start : start + self.max_batch]
+            keypoints[part], scores[part] = self._run(image, rows[part])
+        return Poses(keypoints, scores, rows, trusted, self.skeleton)
+
+    def warm_up(self) -> None:
+        """Run once on an empty picture; what fails here would fail on the first frame."""
+        width, height = self.input_size
+        image = np.zeros((height, width, 3), np.uint8)
+        self(image, np.array([[0, 0, width, height]], np.float32))
+
+    def close(self) -> None:
+        """Free the network."""
+        self.backend.close()
+
+    def _run(self, image: Image, boxes: Floats) -> tuple[Floats, Floats]:
+        """Keypoints (n, K, 2) in source px and scores (n, K) of at most `max_batch` boxes."""
+        transform = CropTransform.from_boxes(boxes, self.input_size, self.card.codec.padding)
+        for row, matrix in enumerate(transform.matrices()):
+            cv2.warpAffine(image, matrix, self.input_size, dst=self._crop, flags=cv2.INTER_LINEAR)
+            self._normalize(self._crop, self._batch[row])
+        batch = self._batch[: self._fixed_batch or len(boxes)]
+        outputs = self.backend.run({self.backend.inputs[0].name: batch})
+        simcc_x, simcc_y = (outputs[name][: len(boxes)] for name in self._outputs)
+        keypoints_crop, scores = self._codec.decode(simcc_x, simcc_y)
+        return transform.inverse(keypoints_crop), scores
+
+
+def _check_graph(card: ModelCard, skeleton: Skeleton, backend: Backend) -> int | None:
+    """The batch size of a graph that takes no other, after checking size and keypoint count."""
+    shape = backend.inputs[0].shape
+    if len(shape) != 4 or shape[1] not in (3, None):
+        raise ModelError(f"{card.name} takes {shape}: a pose model takes (N, 3, H, W)")
+    width, height = card.input.size
+    if shape[2] not in (height, None) or shape[3] not in (width, None):
+        raise ModelError(
+            f"{card.name}: the card says {width}x{height}, the graph takes {shape[3]}x{shape[2]}: "
+            "correct the card's input size"
+        )
+    found = backend.outputs[0].shape[1] if len(backend.outputs[0].shape) == 3 else None
+    if found is not None and found != len(skeleton):
+        raise ModelError(
+            f"{card.name}: the graph has {found} keypoints, skeleton {skeleton.name!r} has "
+            f"{len(skeleton)}: correct the card's skeleton"
+        )
+    return shape[0]
+
+
+def _output_names(card: ModelCard, backend: Backend) -> tuple[str, str]:
+    """The names of the x and the y output; a foreign graph may call them otherwise."""
+    names = [spec.name for spec in backend.outputs]
+    if {"simcc_x", "simcc_y"} <= set(names):
+        return "simcc_x", "simcc_y"
+    bins = card.simcc().bins
+    lengths = [spec.shape[-1] if len(spec.shape) == 3 else None for spec in backend.outputs]
+    if len(names) >= 2 and tuple(lengths[:2]) == bins:
+        return names[0], names[1]
+    raise ModelError(
+        f"{card.name} puts out {', '.join(names)}: a pose model has simcc_x and simcc_y"
+    )

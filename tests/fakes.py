@@ -19,13 +19,11 @@ COCO = load_skeleton("coco")
 FPS = 25.0
 MARK = 255  # the green value of every person's rectangle; the background has less
 
-# Where the 17 COCO keypoints lie in a person's rectangle, x and y in [0, 1].
-LAYOUT = np.array(
-    [(0.5, 0.08), (0.45, 0.05), (0.55, 0.05), (0.4, 0.07), (0.6, 0.07)]
-    + [(0.3, 0.25), (0.7, 0.25), (0.2, 0.4), (0.8, 0.4), (0.15, 0.55), (0.85, 0.55)]
-    + [(0.38, 0.55), (0.62, 0.55), (0.37, 0.75), (0.63, 0.75), (0.36, 0.95), (0.64, 0.95)],
-    np.float32,
-)
+# Where the 17 COCO keypoints lie in a person's rectangle, in [0, 1].
+_HEAD_X, _HEAD_Y = (0.5, 0.45, 0.55, 0.4, 0.6), (0.08, 0.05, 0.05, 0.07, 0.07)
+_BODY_X = (0.3, 0.7, 0.2, 0.8, 0.15, 0.85, 0.38, 0.62, 0.37, 0.63, 0.36, 0.64)
+_BODY_Y = (0.25, 0.25, 0.4, 0.4, 0.55, 0.55, 0.55, 0.55, 0.75, 0.75, 0.95, 0.95)
+LAYOUT = np.array([_HEAD_X + _BODY_X, _HEAD_Y + _BODY_Y], np.float32).T
 
 Scene = Sequence["Person"]
 

@@ -221,3 +221,23 @@ class Letterbox:
         """Boxes (N, 4) in input px -> source px."""
         factor = np.array(self.source_size, np.float32) / np.array(self.resized, np.float32)
         return np.asarray(boxes * np.tile(factor, 2), np.float32)
+
+
+def rotated_crop_matrix(
+    center: npt.ArrayLike, scale: npt.ArrayLike, rotation_deg: float, input_size: tuple[int, int]
+) -> npt.NDArray[np.float64]:
+    """(2, 3) source px -> input px for one crop turned by `rotation_deg` about its centre.
+
+    With rotation 0 it is the matrix of `CropTransform`; training turns crops, inference does not.
+    """
+    size = np.array(input_size, np.float64)
+    angle = np.deg2rad(rotation_deg)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    linear = (size / np.asarray(scale, np.float64))[:, None] * turn
+    offset = size / 2 - linear @ np.asarray(center, np.float64)
+    return np.concatenate([linear, offset[:, None]], axis=1)
+
+
+def transform_points(points: npt.ArrayLike, matrix: npt.NDArray[np.float64]) -> Floats:
+    """Points (..., 2) through an affine (2, 3)."""
+    return np.asarray(np.asarray(points) @ matrix[:, :2].T + matrix[:, 2], np.float32)

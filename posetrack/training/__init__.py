@@ -1,0 +1,1 @@
+"""Training: the module that makes the models. Needs the extra ``train`` (PyTorch)."""

@@ -1,0 +1,178 @@
+"""COCO-format sources: people and boxes with their pictures, from a folder or an uncompressed tar."""
+
+from __future__ import annotations
+
+import json
+import os
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from posetrack.errors import ConfigError
+from posetrack.geometry import xywh_to_xyxy
+from posetrack.skeletons import Skeleton
+from posetrack.types import Floats, Image
+
+
+class ImageStore:
+    """Pictures by name, read by offset so that forked workers share one open tar."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._members: dict[str, tuple[int, int]] = {}
+        self._file = -1
+        if path.is_dir():
+            return
+        if not path.is_file():
+            raise ConfigError(f"no images at {path}: give a folder or an uncompressed .tar")
+        try:
+            with tarfile.open(path, "r:") as tar:
+                self._members = {m.name: (m.offset_data, m.size) for m in tar if m.isfile()}
+        except tarfile.TarError as error:
+            raise ConfigError(f"{path} is not an uncompressed tar of images: {error}") from error
+        self._file = os.open(path, os.O_RDONLY)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._members if self._file >= 0 else (self.path / name).is_file()
+
+    def read(self, name: str) -> Image:
+        """The picture, BGR uint8. Raises ConfigError where it is missing or not a picture."""
+        if self._file < 0:
+            found = self.path / name
+            data = found.read_bytes() if found.is_file() else b""
+        else:
+            offset, size = self._members.get(name, (0, 0))
+            data = self._pread(offset, size)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+        if image is None:
+            raise ConfigError(f"image {name} in {self.path} is missing or unreadable")
+        return np.asarray(image, np.uint8)
+
+    def _pread(self, offset: int, size: int) -> bytes:
+        if hasattr(os, "pread"):
+            return os.pread(self._file, size, offset)
+        os.lseek(self._file, offset, os.SEEK_SET)  # Windows; each worker has its own descriptor
+        return os.read(self._file, size)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One image record; `fields` keeps what else the file says of it."""
+
+    store: ImageStore
+    name: str
+    size: tuple[int, int]
+    source: str
+    fields: dict[str, Any]
+
+    def load(self) -> Image:
+        """The picture, BGR uint8."""
+        return self.store.read(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One annotated person.
+
+    Attributes:
+        picture: where they are.
+        box: (4,) xyxy.
+        keypoints: (K, 2) px.
+        weights: (K,) 0 where the joint is not annotated, up to 1 where it is certain.
+        area: px^2, for OKS.
+        labelled: (K,) annotated truth, without pseudo labels.
+    """
+
+    picture: Picture
+    box: Floats
+    keypoints: Floats
+    weights: Floats
+    area: float
+    labelled: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """One COCO-format file with its pictures."""
+
+    pictures: dict[int, Picture]
+    rows: dict[int, list[dict[str, Any]]]
+    keypoint_names: tuple[str, ...]
+
+    @classmethod
+    def read(cls, path: Path, images: Path | dict[str, ImageStore]) -> Annotations:
+        """Parse `path`; `images` is the folder or tar, or stores by each record's ``tar`` field."""
+        if not path.is_file():
+            raise ConfigError(f"no annotations at {path}: check the path or set data.root")
+        try:
+            data = json.loads(path.read_bytes())
+            records, rows = data["images"], data["annotations"]
+            names = tuple(data["categories"][0].get("keypoints", ()))
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            raise ConfigError(f"{path} is not a COCO annotation file: {error!r}") from error
+        single = ImageStore(images) if isinstance(images, Path) else None
+        pictures = {}
+        for record in records:
+            store = single or images[record["tar"]]  # type: ignore[index]
+            size = (int(record["width"]), int(record["height"]))
+            source = str(record.get("source", path.stem))
+            pictures[record["id"]] = Picture(store, record["file_name"], size, source, record)
+        by_picture: dict[int, list[dict[str, Any]]] = {key: [] for key in pictures}
+        for row in rows:
+            if row["image_id"] in by_picture:
+                by_picture[row["image_id"]].append(row)
+        return cls(pictures, by_picture, names)
+
+    def people(self, skeleton: Skeleton, *, pseudo_weight: float = 0.0) -> Iterator[Person]:
+        """People with at least one keypoint of `skeleton`, matched by keypoint name.
+
+        Args:
+            pseudo_weight: weight of machine-made joints (``pseudo_kp``, ``pseudo_face``); 0
+                leaves them out, as evaluation must.
+        """
+        missing = [n for n in self.keypoint_names if n not in skeleton.keypoints]
+        if not self.keypoint_names or len(missing) == len(self.keypoint_names):
+            raise ConfigError(f"none of the keypoints {self.keypoint_names} is in {skeleton!r}")
+        columns = [
+            (i, skeleton.keypoints.index(n))
+            for i, n in enumerate(self.keypoint_names)
+            if n in skeleton.keypoints
+        ]
+        for key, picture in self.pictures.items():
+            for row in self.rows[key]:
+                person = _person(picture, row, columns, len(skeleton), pseudo_weight)
+                if person is not None:
+                    yield person
+
+
+def _person(
+    picture: Picture,
+    row: dict[str, Any],
+    columns: list[tuple[int, int]],
+    k: int,
+    pseudo_weight: float,
+) -> Person | None:
+    if row.get("iscrowd") or not row.get("num_keypoints") or min(row["bbox"][2:]) <= 1:
+        return None
+    given = np.asarray(row["keypoints"], np.float32).reshape(-1, 3)
+    keypoints, weights = np.zeros((k, 2), np.float32), np.zeros(k, np.float32)
+    pseudo = bool(row.get("pseudo_kp"))
+    confidence = np.asarray(row.get("kp_conf", np.ones(len(given))), np.float32)
+    for i, j in columns:
+        if given[i, 2] > 0:
+            keypoints[j] = given[i, :2]
+            weights[j] = pseudo_weight * min(1.0, 0.4 + confidence[i]) if pseudo else 1.0
+    labelled = np.zeros(k, np.float32) if pseudo else (weights > 0).astype(np.float32)
+    face = row.get("pseudo_face") if pseudo_weight and k >= 5 else None
+    for j, (x, y, sure) in enumerate(np.reshape(face, (-1, 3)) if face else ()):
+        if sure > 0 and weights[j] == 0:
+            keypoints[j], weights[j] = (x, y), 0.6 * pseudo_weight
+    if not weights.any():
+        return None
+    box = xywh_to_xyxy(row["bbox"])[0]
+    return Person(picture, box, keypoints, weights, float(row["area"]), labelled)

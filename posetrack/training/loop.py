@@ -1,0 +1,222 @@
+"""The training loop: batches in, checkpoints and metrics out. Knows no task's details."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import math
+import random
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from posetrack.errors import ConfigError
+from posetrack.training.averaging import WeightAverage
+from posetrack.training.progress import Progress
+from posetrack.training.recipe import Recipe, ScheduleSection
+from posetrack.training.tasks import Metrics, Task, make_loader
+
+
+def learning_rate(schedule: ScheduleSection, step: int, total: int) -> float:
+    """Rate at optimiser step `step` of `total`: linear warm-up from 1e-5, flat, cosine down."""
+    if step < schedule.warmup_iterations:
+        start = 1e-5
+        return schedule.lr * (start + (1 - start) * step / schedule.warmup_iterations)
+    flat = schedule.flat_fraction * total
+    if step < flat:
+        return schedule.lr
+    done = min(1.0, (step - flat) / max(total - flat, 1))
+    floor = schedule.final_lr_ratio
+    return schedule.lr * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def make_optimizer(model: nn.Module, schedule: ScheduleSection) -> torch.optim.Optimizer:
+    """AdamW; norms, biases and single scales are not decayed."""
+    decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
+    plain = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
+    groups = [
+        {"params": decayed, "weight_decay": schedule.weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=schedule.lr, foreach=True)
+
+
+@dataclass
+class Position:
+    """How far a run is: `epoch` finished epochs, `batch` finished batches of the next one."""
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    best: float = -1.0
+
+
+class Trainer:
+    """One run in one folder: ``last.pth``, ``best.pth``, ``metrics.csv``, ``metrics.png``."""
+
+    def __init__(self, recipe: Recipe, task: Task, folder: Path) -> None:
+        self.recipe, self.task, self.folder = recipe, task, folder
+        folder.mkdir(parents=True, exist_ok=True)
+        _seed(recipe.runtime.seed)
+        if recipe.runtime.threads:
+            torch.set_num_threads(recipe.runtime.threads)
+        self.model = task.build()
+        if recipe.runtime.channels_last:
+            self.model = self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = make_optimizer(self.model, recipe.schedule)
+        self.average = (
+            WeightAverage(self.model, momentum=recipe.ema.momentum, gamma=recipe.ema.gamma)
+            if recipe.ema
+            else None
+        )
+        self.at = Position()
+
+    def initialise(self, path: Path) -> None:
+        """Start from the weights of `path`; what does not fit by shape is adapted or left fresh."""
+        from posetrack.networks.checkpoint import load_state
+        from posetrack.training.warmstart import adapt
+
+        state = adapt(load_state(path), self.model.state_dict())
+        self.model.load_state_dict(state)
+        if self.average:
+            self.average.model.load_state_dict(state)
+
+    def run(self, progress: Progress, *, save_every_s: float = 240.0) -> None:
+        """Train to the recipe's last epoch, evaluating and saving on the way."""
+        schedule = self.recipe.schedule
+        while self.at.epoch < schedule.epochs:
+            self._epoch(progress, save_every_s)
+            self.at.epoch, self.at.batch = self.at.epoch + 1, 0
+            due = self.at.epoch % schedule.evaluate_every == 0
+            if due or self.at.epoch == schedule.epochs:
+                self._evaluate(progress)
+            self.save("last.pth")
+
+    def _epoch(self, progress: Progress, save_every_s: float) -> None:
+        schedule = self.recipe.schedule
+        stage2 = self.at.epoch >= schedule.epochs - schedule.stage2_epochs
+        loader = make_loader(
+            self.task, self.recipe, self.at.epoch, stage2=stage2, skip=self.at.batch
+        )
+        per_epoch = self.at.batch + len(loader)
+        if per_epoch < schedule.accumulate:
+            raise ConfigError("the training data is smaller than one batch: lower batch_size")
+        total = schedule.epochs * per_epoch // schedule.accumulate
+        saved = time.monotonic()
+        self.model.train()
+        for batch in loader:
+            rate = learning_rate(schedule, self.at.step, total)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            losses = self._step(batch)
+            self.at.batch += 1
+            progress.batch(
+                self.at.epoch, self.at.batch, per_epoch, schedule.batch_size, rate, losses
+            )
+            if time.monotonic() - saved > save_every_s:
+                self.save("last.pth")
+                saved = time.monotonic()
+
+    def _step(self, batch: Any) -> dict[str, float]:
+        bf16 = self.recipe.runtime.precision == "bf16"
+        schedule = self.recipe.schedule
+        with torch.autocast("cpu", torch.bfloat16) if bf16 else contextlib.nullcontext():
+            losses = self.task.loss(self.model, batch)
+        total: Tensor = torch.stack(list(losses.values())).sum() / schedule.accumulate
+        if not torch.isfinite(total):
+            raise ConfigError(
+                f"the loss became {float(total)} at step {self.at.step}: lower schedule.lr, "
+                "or resume from last.pth with another runtime.seed"
+            )
+        total.backward()  # type: ignore[no-untyped-call]
+        if (self.at.batch + 1) % schedule.accumulate == 0:
+            nn.utils.clip_grad_norm_(self.model.parameters(), schedule.clip_norm)
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
+            self.at.step += 1
+            if self.average:
+                self.average.update(self.model)
+        return {name: float(value.detach()) for name, value in losses.items()}
+
+    @property
+    def published(self) -> nn.Module:
+        """The weights that count: averaged where the recipe averages."""
+        return self.average.model if self.average else self.model
+
+    def _evaluate(self, progress: Progress) -> Metrics:
+        model = self.published.eval()
+        metrics = self.task.evaluate(model)
+        group, key = self.task.headline
+        score = metrics[group][key]
+        progress.evaluated(self.at.epoch, metrics)
+        _append_metrics(self.folder / "metrics.csv", self.at.epoch, metrics)
+        if score > self.at.best:
+            self.at.best = score
+            self.save("best.pth")
+        return metrics
+
+    def save(self, name: str) -> None:
+        """Write a checkpoint atomically; ``state_dict`` holds the published weights."""
+        content = {
+            "state_dict": self.published.state_dict(),
+            "raw": self.model.state_dict(),
+            "average_steps": self.average.steps if self.average else 0,
+            "optimizer": self.optimizer.state_dict(),
+            "position": vars(self.at).copy(),
+            "rng": torch.get_rng_state(),
+            "recipe": self.recipe.model_dump(mode="json"),
+            "commit": _commit(),
+        }
+        part = self.folder / f"{name}.part"
+        torch.save(content, part)
+        part.replace(self.folder / name)
+
+    def resume(self) -> bool:
+        """Continue from ``last.pth``; False where there is none."""
+        path = self.folder / "last.pth"
+        if not path.is_file():
+            return False
+        content = torch.load(path, weights_only=True)
+        self.model.load_state_dict(content["raw"])
+        if self.average:
+            self.average.model.load_state_dict(content["state_dict"])
+            self.average.steps = content["average_steps"]
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.at = Position(**content["position"])
+        torch.set_rng_state(content["rng"])
+        return True
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  (libraries we call may draw from it)
+    torch.manual_seed(seed)
+
+
+def _append_metrics(path: Path, epoch: int, metrics: Metrics) -> None:
+    rows = [
+        {"epoch": epoch, "group": group, "metric": key, "value": f"{value:.6f}"}
+        for group, values in metrics.items()
+        for key, value in values.items()
+    ]
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, ["epoch", "group", "metric", "value"])
+        if new:
+            writer.writeheader()
+        writer.writerows(rows)
+
+
+def _commit() -> str:
+    try:
+        command = ["git", "rev-parse", "--short", "HEAD"]  # noqa: S607
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip()

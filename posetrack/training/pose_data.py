@@ -1,0 +1,121 @@
+"""People as training samples: an augmented crop and its SimCC labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from posetrack.codecs import SimCC
+from posetrack.geometry import rotated_crop_matrix, transform_points
+from posetrack.skeletons import Skeleton
+from posetrack.training.annotations import Person
+from posetrack.training.augment import (
+    PoseAugmentation,
+    coarse_dropout,
+    degrade,
+    half_body,
+    photometric,
+    truncated_normal,
+)
+from posetrack.types import Floats, Image
+
+PADDING = 1.25
+
+
+@dataclass(frozen=True, slots=True)
+class PoseGeometry:
+    """What a pose network eats: RGB crops, normalised. Mean and std are ImageNet's."""
+
+    codec: SimCC
+    skeleton: Skeleton
+    mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+
+
+def crop_size(box: Floats, input_size: tuple[int, int], padding: float = PADDING) -> Floats:
+    """(width, height) px of the crop around `box`, grown to the input's aspect."""
+    width, height = np.maximum((box[2:] - box[:2]) * padding, 1.0)
+    aspect = input_size[0] / input_size[1]
+    return np.array([max(width, height * aspect), max(height, width / aspect)], np.float32)
+
+
+class PoseSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
+    """Crops (3, H, W) float32, labels x (K, Wx), y (K, Wy), weights (K,).
+
+    `order` names the people of this epoch; sample i is made by a generator seeded with
+    (seed, epoch, i), so it does not depend on the number of workers.
+    """
+
+    def __init__(
+        self,
+        people: Sequence[Person],
+        order: Sequence[int],
+        geometry: PoseGeometry,
+        augmentation: PoseAugmentation | None,
+        *,
+        seed: int,
+        epoch: int,
+    ) -> None:
+        self.people, self.order = people, order
+        self.geometry, self.augmentation = geometry, augmentation
+        self.seed, self.epoch = seed, epoch
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        person = self.people[self.order[index]]
+        rng = np.random.default_rng((self.seed, self.epoch, index))
+        crop, keypoints, weights = self.crop(person, rng)
+        codec = self.geometry.codec
+        visible = (weights > 0).astype(np.float32)
+        x, y, seen = codec.encode(keypoints[None], visible[None])
+        tensor = torch.from_numpy(np.ascontiguousarray(crop[..., ::-1].transpose(2, 0, 1)))
+        joint = np.asarray(self.geometry.skeleton.weights, np.float32)
+        return tensor, torch.from_numpy(x[0]), torch.from_numpy(y[0]), torch.from_numpy(
+            seen[0] * weights * joint
+        )
+
+    def crop(self, person: Person, rng: np.random.Generator) -> tuple[Image, Floats, Floats]:
+        """Crop (h, w, 3) BGR uint8, keypoints (K, 2) in crop px, weights (K,)."""
+        image = person.picture.load()
+        keypoints, weights = person.keypoints, person.weights.copy()
+        codec = self.geometry.codec
+        center = (person.box[:2] + person.box[2:]) / 2
+        size = crop_size(person.box, codec.input_size)
+        turn, mirror = 0.0, False
+        if (how := self.augmentation) is not None:
+            mirror = rng.random() < how.flip
+            if rng.random() < how.half_body:
+                half = half_body(keypoints, weights, self.geometry.skeleton, rng)
+                if half is not None:
+                    box = np.concatenate([half[0] - half[1] / 2, half[0] + half[1] / 2])
+                    center, size = half[0], crop_size(box, codec.input_size, 1.0)
+            if rng.random() < how.shift_probability:
+                center = center + size * how.shift * np.array([truncated_normal(rng) for _ in "xy"])
+            low, high = how.scale
+            middle, reach = (low + high) / 2, (high - low) / 2
+            size = size * (middle + reach * truncated_normal(rng))
+            if rng.random() < how.rotation_probability:
+                turn = how.rotation_deg * truncated_normal(rng)
+        matrix = rotated_crop_matrix(center, size, turn, codec.input_size)
+        crop = np.asarray(cv2.warpAffine(image, matrix, codec.input_size), np.uint8)
+        points = transform_points(keypoints, matrix)
+        if mirror:
+            crop = np.ascontiguousarray(crop[:, ::-1])
+            points[:, 0] = codec.input_size[0] - 1 - points[:, 0]
+            order = self.geometry.skeleton.flip_order
+            points, weights = points[order], weights[order]
+        if how is not None:
+            crop = degrade(crop, rng, how.blur)
+            if rng.random() < how.photometric:
+                crop = photometric(crop, rng)
+            if rng.random() < how.dropout:
+                coarse_dropout(crop, rng, how.dropout_size)
+        return crop, points, weights

@@ -1,0 +1,104 @@
+"""What a training shows while it runs: a live line, a log of losses, a plot of the metrics."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+
+class Progress:
+    """Prints to stderr; without a terminal it prints a line every `every_s` seconds."""
+
+    def __init__(self, folder: Path, *, every_s: float = 30.0) -> None:
+        self.folder, self.every_s = folder, every_s
+        self.console = Console(stderr=True)
+        columns = ("epoch {task.fields[epoch]}", "{task.completed}/{task.total}")
+        self.bar = Bar(
+            *map(TextColumn, columns),
+            BarColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[text]}"),
+            console=self.console,
+            disable=not sys.stderr.isatty(),
+        )
+        self.row = self.bar.add_task("", total=1, epoch=0, text="")
+        self._seen, self._since, self._printed = 0, time.monotonic(), time.monotonic()
+        self._mean: dict[str, float] = {}
+
+    def __enter__(self) -> Progress:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def batch(
+        self, epoch: int, batch: int, total: int, size: int, lr: float, losses: dict[str, float]
+    ) -> None:
+        """One batch is done."""
+        for name, value in losses.items():
+            self._mean[name] = 0.98 * self._mean.get(name, value) + 0.02 * value
+        self._seen += size
+        elapsed = time.monotonic() - self._since
+        text = " ".join(f"{k} {v:.4g}" for k, v in self._mean.items())
+        text += f"  lr {lr:.2e}  {self._seen / max(elapsed, 1e-6):.1f} img/s"
+        self.bar.update(self.row, completed=batch, total=total, epoch=epoch + 1, text=text)
+        if time.monotonic() - self._printed < self.every_s:
+            return
+        self._printed = time.monotonic()
+        self._log(epoch, batch, lr, self._seen / max(elapsed, 1e-6))
+        self._seen, self._since = 0, time.monotonic()
+        if self.bar.disable:
+            self.console.print(f"epoch {epoch + 1} {batch}/{total}  {text}", highlight=False)
+
+    def _log(self, epoch: int, batch: int, lr: float, rate: float) -> None:
+        path = self.folder / "losses.csv"
+        new = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.writer(file)
+            if new:
+                writer.writerow(["epoch", "batch", "lr", "img_per_s", *self._mean])
+            writer.writerow(
+                [epoch, batch, f"{lr:.3e}", f"{rate:.1f}", *(f"{v:.5f}" for v in self._mean.values())]
+            )
+
+    def evaluated(self, epoch: int, metrics: dict[str, dict[str, float]]) -> None:
+        """Show the metrics as a table and redraw the plot."""
+        names = list(dict.fromkeys(k for values in metrics.values() for k in values))
+        table = Table("", *names, title=f"after epoch {epoch}")
+        for group, values in metrics.items():
+            table.add_row(group, *(f"{values[k]:.4g}" if k in values else "" for k in names))
+        self.console.print(table)
+        self._since, self._seen = time.monotonic(), 0
+
+    def plot(self) -> None:
+        """Draw ``metrics.png`` from ``metrics.csv`` and ``losses.csv``."""
+        import matplotlib as mpl
+
+        mpl.use("Agg")
+        from matplotlib import pyplot as plt
+
+        path = self.folder / "metrics.csv"
+        if not path.is_file():
+            return
+        with path.open() as file:
+            rows = list(csv.DictReader(file))
+        first = rows[0]["group"]
+        figure, axes = plt.subplots(figsize=(7, 4))
+        for metric in dict.fromkeys(r["metric"] for r in rows):
+            chosen = [r for r in rows if r["metric"] == metric and r["group"] == first]
+            values = [float(r["value"]) for r in chosen]
+            if max(values, default=2) <= 1:
+                axes.plot([int(r["epoch"]) for r in chosen], values, marker=".", label=metric)
+        axes.set(xlabel="epoch", ylabel=first, ylim=(0, 1))
+        axes.grid(alpha=0.3)
+        axes.legend()
+        figure.savefig(self.folder / "metrics.png", dpi=120, bbox_inches="tight")
+        plt.close(figure)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import cv2
 import numpy as np
 
+from posetrack.cards import ModelCard
 from posetrack.errors import ConfigError, ModelError
 from posetrack.geometry import Letterbox, box_area, clip_boxes
 from posetrack.normalize import Normalizer
@@ -16,7 +17,6 @@ from posetrack.types import Bools, Detections, Floats, Image, Ints
 
 if TYPE_CHECKING:
     from posetrack.backends.protocol import Array, Backend
-    from posetrack.cards import ModelCard
     from posetrack.zoo import ResolvedModel
 
 MAX_CANDIDATES = 1000
@@ -52,7 +52,7 @@ class Detector:
         min_size: float = 0,
         input_size: tuple[int, int] | None = None,
     ) -> None:
-        card: ModelCard = getattr(model, "card", model)
+        card = model if isinstance(model, ModelCard) else model.card
         if card.task != "detection":
             raise ModelError(f"{card.name} is a {card.task} model: give a detector")
         self.card, self.backend = card, backend

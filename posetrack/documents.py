@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -12,6 +13,20 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from posetrack.errors import ConfigError, PosetrackError
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which only ``true`` and ``false`` are booleans, as in YAML 1.2.
+
+    In YAML 1.1 ``on``, ``off``, ``yes`` and ``no`` are too, even as keys.
+    """
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:bool"]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), ["t", "f"])
 
 M = TypeVar("M", bound=BaseModel)
 _Path = tuple[int | str, ...]
@@ -47,7 +62,7 @@ def read_yaml(
 ) -> tuple[Any, dict[_Path, int]]:
     """Plain data, and the line (from 1) of every value by its path of keys and indices."""
     lines: dict[_Path, int] = {}
-    loader = yaml.SafeLoader(text)
+    loader = _Loader(text)
     try:
         root = loader.get_single_node()
         if root is None:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from posetrack.cards import ModelCard
 from posetrack.errors import ModelError
 from posetrack.geometry import CropTransform, box_area, clip_boxes
 from posetrack.normalize import Normalizer
@@ -18,7 +19,6 @@ from posetrack.types import Floats, Image, Poses
 
 if TYPE_CHECKING:
     from posetrack.backends.protocol import Backend
-    from posetrack.cards import ModelCard
     from posetrack.zoo import ResolvedModel
 
 
@@ -34,7 +34,7 @@ class Estimator:
     def __init__(
         self, model: ResolvedModel | ModelCard, backend: Backend, *, max_batch: int = 32
     ) -> None:
-        card: ModelCard = getattr(model, "card", model)
+        card = model if isinstance(model, ModelCard) else model.card
         if card.task != "pose":
             raise ModelError(f"{card.name} is a {card.task} model: give a pose model")
         self.card, self.backend = card, backend
@@ -104,7 +104,7 @@ class Estimator:
         if box_scores is not None:
             trusted = np.asarray(box_scores, np.float32)
         count = len(self.skeleton)
-        centres = (rows[:, :2] + rows[:, 2:]) / 2
+        centres = np.asarray((rows[:, :2] + rows[:, 2:]) / 2, np.float32)
         keypoints = np.repeat(centres[:, None], count, axis=1)  # (N, K, 2)
         scores = np.zeros((len(rows), count), np.float32)
         size = (image.shape[1], image.shape[0])

@@ -1,0 +1,145 @@
+"""Cards for models that bring none: what RTMDet and RTMPose graphs tell of themselves.
+
+Only what the graph shows is inferred (task, size, keypoint count); the rest is what the published
+models of the family use. A model that was trained otherwise needs a card of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from posetrack.backends.onnx_header import OnnxHeader, read_header
+from posetrack.backends.protocol import TensorSpec
+from posetrack.cards import Codec, Input, ModelCard, ModelFile
+from posetrack.errors import ModelError
+
+SKELETONS = {
+    14: "crowdpose",
+    16: "mpii",
+    17: "coco",
+    21: "onehand10k",
+    26: "halpe26",
+    68: "300w",
+    98: "wflw",
+    106: "lapa",
+    133: "coco_wholebody",
+}
+"""The set that published models with so many keypoints use; ap10k (17 too) needs a card."""
+
+DETECTOR_SIZE = (320, 320)
+"""For graphs that take any size: RTMDet-nano's own."""
+
+_MEAN_RGB, _STD_RGB = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+
+
+def rtmdet_input(size: tuple[int, int]) -> Input:
+    """RTMDet's preprocessing: BGR as it is, grey padding."""
+    return Input(size=size, color="bgr", mean=_MEAN_RGB[::-1], std=_STD_RGB[::-1], pad=114)
+
+
+def rtmpose_input(size: tuple[int, int]) -> Input:
+    """RTMPose's preprocessing: RGB, black outside the picture."""
+    return Input(size=size, color="rgb", mean=_MEAN_RGB, std=_STD_RGB, pad=0)
+
+
+def card_for_detector(
+    name: str, file: ModelFile, *, size: tuple[int, int], classes: int = 1, architecture: str
+) -> ModelCard:
+    """A card with RTMDet's conventions; one class is a person, several are counted."""
+    labels = ("person",) if classes == 1 else tuple(f"class{i}" for i in range(classes))
+    return ModelCard(
+        name=clean_name(name),
+        task="detection",
+        architecture=architecture,
+        input=rtmdet_input(size),
+        labels=labels,
+        keep=None if classes == 1 else labels[:1],
+        files=(file,),
+        notes="inferred from the graph: RTMDet's conventions, first class = person",
+    )
+
+
+def card_for_pose(
+    name: str, file: ModelFile, *, size: tuple[int, int], keypoints: int, architecture: str
+) -> ModelCard:
+    """A card with RTMPose's conventions."""
+    skeleton = SKELETONS.get(keypoints)
+    if skeleton is None:
+        raise ModelError(
+            f"{name} has {keypoints} keypoints, which no known set has: write a card that names "
+            "its skeleton (docs/models.md)"
+        )
+    return ModelCard(
+        name=clean_name(name),
+        task="pose",
+        architecture=architecture,
+        input=rtmpose_input(size),
+        skeleton=skeleton,
+        codec=Codec(),
+        files=(file,),
+        notes="inferred from the graph: RTMPose's conventions",
+    )
+
+
+def card_for_onnx(path: Path) -> ModelCard:
+    """A card for a bare ONNX file. Raises ModelError where its outputs tell nothing."""
+    header = read_header(path)
+    file = ModelFile(format="onnx", path=path.name)
+    names = {spec.name for spec in header.outputs}
+    shape = header.inputs[0].shape if header.inputs else ()
+    if len(header.inputs) != 1 or len(shape) != 4 or shape[1] not in (3, None):
+        raise ModelError(f"{path} does not take one (N, 3, H, W) picture: write a card for it")
+    size = (shape[3], shape[2])
+    if {"dets", "labels"} <= names or {"boxes", "scores"} <= names:
+        known = size if None not in size else DETECTOR_SIZE
+        return card_for_detector(
+            path.stem,
+            file,
+            size=known,  # type: ignore[arg-type]
+            classes=_classes(header),
+            architecture="rtmdet",
+        )
+    lines = _simcc_outputs(header)
+    if lines is not None:
+        return _pose_card(path, lines, file)
+    raise ModelError(
+        f"{path} puts out {', '.join(sorted(names))}, which tells neither detector nor pose model: "
+        f"write {path.stem}.card.yaml beside it (docs/models.md)"
+    )
+
+
+def clean_name(text: str) -> str:
+    """`text` as a model name: letters, digits, dot, dash and underscore."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._") or "model"
+
+
+def _simcc_outputs(header: OnnxHeader) -> tuple[TensorSpec, TensorSpec] | None:
+    """The x and the y output, by name or by having two bins for each pixel of the input."""
+    named = {spec.name: spec for spec in header.outputs}
+    if "simcc_z" in named:
+        return None
+    if {"simcc_x", "simcc_y"} <= set(named):
+        return named["simcc_x"], named["simcc_y"]
+    height, width = header.inputs[0].shape[2:]
+    if len(header.outputs) != 2 or height is None or width is None:
+        return None
+    x, y = header.outputs
+    ends = [spec.shape[-1] if len(spec.shape) == 3 else None for spec in (x, y)]
+    return (x, y) if ends == [2 * width, 2 * height] else None
+
+
+def _pose_card(path: Path, lines: tuple[TensorSpec, TensorSpec], file: ModelFile) -> ModelCard:
+    x, y = (spec.shape for spec in lines)
+    if len(x) != 3 or len(y) != 3 or x[1] is None or x[2] is None or y[2] is None:
+        raise ModelError(f"{path} does not tell its keypoint count: write {path.stem}.card.yaml")
+    return card_for_pose(
+        path.stem, file, size=(x[2] // 2, y[2] // 2), keypoints=x[1], architecture="rtmpose"
+    )
+
+
+def _classes(header: OnnxHeader) -> int:
+    for spec in header.outputs:
+        if spec.name == "scores" and len(spec.shape) == 3:
+            return spec.shape[2] or 1
+    return 1

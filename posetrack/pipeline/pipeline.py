@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from math import inf
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Thread, current_thread, main_thread
 from time import perf_counter
 from typing import Any
 
@@ -27,6 +28,10 @@ from posetrack.pipeline.worker import (
     Transformer,
     Worker,
 )
+
+_HEARTBEAT_S = 0.2
+"""How often `run` looks up in the main thread: the system may deliver a signal to any thread (to
+one of a native library too), which does not wake Python's main thread from a lock."""
 
 _DOING = {"open": "opening", "finish": "finishing", "close": "closing"}
 
@@ -139,7 +144,7 @@ class Pipeline:
             raise self._error
         return self.report()
 
-    def stream(self, capacity: int = 2) -> Iterator[Any]:
+    def stream(self, capacity: int = 2) -> Generator[Any, None, None]:
         """What the last stage returns, item by item, in the caller's thread.
 
         Closing the iterator early aborts the run and waits for its threads.
@@ -197,9 +202,11 @@ class Pipeline:
 
     def _supervise(self) -> None:
         """Handle events until every worker has ended or is given up."""
+        heartbeat_s = _HEARTBEAT_S if current_thread() is main_thread() else inf
         while self._alive:
+            patience_s = min(self._patience(), heartbeat_s)
             try:
-                event = self._events.get(timeout=self._patience())
+                event = self._events.get(timeout=None if patience_s == inf else patience_s)
             except Empty:
                 self._give_up()
                 continue
@@ -247,10 +254,10 @@ class Pipeline:
         for channel in self._channels:
             channel.abort()
 
-    def _patience(self) -> float | None:
-        """Seconds until the supervisor has to look for a stuck stage; None while all is well."""
+    def _patience(self) -> float:
+        """Seconds until the supervisor has to look for a stuck stage; endless while all is well."""
         if self._state not in {_State.DRAINING, _State.ABORTING}:
-            return None
+            return inf
         now = perf_counter()
         due = [self._due(worker) for worker in self._alive]
         return max(0.001, min(due, default=now) - now)
@@ -263,6 +270,8 @@ class Pipeline:
 
     def _give_up(self) -> None:
         """Name the stuck stage and cut it out: what comes after it still finalises."""
+        if self._state not in {_State.DRAINING, _State.ABORTING}:
+            return
         now = perf_counter()
         for worker in [w for w in self._workers if w in self._alive]:
             if worker.thread.is_alive() and self._due(worker) > now:

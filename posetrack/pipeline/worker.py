@@ -30,6 +30,7 @@ class Stage(Protocol):
 
     def open(self) -> None:
         """Get ready to work at full speed (files open, models loaded and warm)."""
+        return
 
     def __call__(self, item: Any, /) -> Any:
         """The item for the next stage."""
@@ -37,9 +38,11 @@ class Stage(Protocol):
 
     def finish(self) -> None:
         """Everything before has ended well and the last item is done: finalise outputs."""
+        return
 
     def close(self) -> None:
         """Free what `open` got; without a `finish` before it, the run failed or was aborted."""
+        return
 
 
 class Source(Protocol):

@@ -28,8 +28,9 @@ step.do["call"] = slow
 pipeline = Pipeline(source, [step], deadline_s=5)
 with stop_on_signals(pipeline) as received:
     report = pipeline.run()
-print("end", received, "complete", report.complete, "in order", step.seen == list(range(report.items)),
-      "finished", "finish" in step.actions(), "closed", step.actions()[-1], flush=True)
+in_order = step.seen == list(range(report.items))
+print("end", received, "complete", report.complete, "in order", in_order)
+print("finished", "finish" in step.actions(), "closed", step.actions()[-1], flush=True)
 sys.exit(128 + received[0])
 """
 
@@ -65,7 +66,7 @@ def test_the_first_signal_drains_and_finalises(
     child: subprocess.Popen[str], number: signal.Signals
 ) -> None:
     words = last_words(child, number)
-    assert f"end [{number.value}] complete True in order True finished True closed close" in words
+    assert f"end [{number.value}] complete True in order True\nfinished True closed close" in words
     assert child.returncode == 128 + number
 
 

@@ -1,0 +1,87 @@
+"""`posetrack.track`: the results of a video or camera, one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posetrack.perception import EMBEDDED, AnyDetector, AnyEstimator, BoxesOf, Perception
+from posetrack.runner import FrameSource, make_pipeline
+from posetrack.types import Result
+
+if TYPE_CHECKING:
+    from posetrack.tracking import TrackerSettings
+
+
+def track(
+    source: str | Path | FrameSource,
+    *,
+    det: str | Path | AnyDetector | None = EMBEDDED,
+    pose: str | Path | AnyEstimator = EMBEDDED,
+    backend: str = "onnxruntime",
+    device: str = "cpu",
+    threads: int | None = None,
+    precision: str = "fp32",
+    det_interval: int = 5,
+    max_people: int | None = None,
+    tracker: TrackerSettings | str = "default",
+    boxes: BoxesOf | None = None,
+    start_s: float = 0.0,
+    duration_s: float | None = None,
+    stride: int = 1,
+) -> Generator[Result, None, None]:
+    """One `Result` a frame, in order, while capture, detection and poses go on in threads.
+
+    Closing the generator early (or leaving a ``for`` loop and dropping it) ends the threads and
+    frees the models. A live source drops frames that the loop is too slow for; a file does not.
+
+    Args:
+        source: path, folder, glob, camera index or address, or an opened source.
+        det: as for `Perception`, like all up to `tracker`.
+        pose: as for `Perception`.
+        backend: as for `Perception`.
+        device: as for `Perception`.
+        threads: as for `Perception`.
+        precision: as for `Perception`.
+        det_interval: the detector runs on every so many-th frame.
+        max_people: as for `Perception`.
+        tracker: as for `Perception`.
+        boxes: people of a frame known from elsewhere, in place of the detector.
+        start_s: where to begin in a file.
+        duration_s: how much of a file to read.
+        stride: take every n-th frame.
+
+    Raises:
+        SourceNotFound, SourceError, ModelError, ConfigError: at once.
+        StageError: while iterating, the cause attached.
+    """
+    opened: Any = source
+    if isinstance(source, str | Path):
+        from posetrack.media.source import open_source
+
+        opened = open_source(source, start_s=start_s, duration_s=duration_s, stride=stride)
+    try:
+        perception = Perception(
+            det=None if boxes is not None else det,
+            pose=pose,
+            backend=backend,
+            device=device,
+            threads=threads,
+            precision=precision,
+            det_interval=det_interval,
+            max_people=max_people,
+            tracker=tracker,
+        )
+    except BaseException:
+        opened.close()
+        raise
+    return _results(opened, perception, boxes)
+
+
+def _results(
+    source: FrameSource, perception: Perception, boxes: BoxesOf | None
+) -> Generator[Result, None, None]:
+    with perception, closing(make_pipeline(source, perception, boxes=boxes).stream()) as results:
+        yield from results

@@ -1,0 +1,247 @@
+"""Detector, pose estimator and tracker as one object without threads: frames in, people out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
+
+import numpy.typing as npt
+
+from posetrack.errors import ConfigError
+from posetrack.skeletons import Skeleton
+from posetrack.types import Detections, Floats, Frame, Image, Mark, Poses, Result
+
+if TYPE_CHECKING:
+    from posetrack.tracking import TrackerSettings
+
+EMBEDDED = "embedded"
+"""Stands for the model that comes with the package."""
+
+_NOMINAL_FPS = 30.0
+
+BoxesOf: TypeAlias = Callable[[Frame], Detections | None]
+"""People of a frame known from elsewhere; None where nothing is known about that frame."""
+
+
+class AnyDetector(Protocol):
+    """What finds people, such as `posetrack.detector.Detector`."""
+
+    @property
+    def threshold(self) -> float:
+        """Detections score above this."""
+        ...
+
+    def __call__(self, image: Image, /) -> Detections:
+        """Who is in the picture."""
+        ...
+
+
+class AnyEstimator(Protocol):
+    """What reads poses, such as `posetrack.estimator.Estimator`."""
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """What the keypoints are."""
+        ...
+
+    @property
+    def keypoint_threshold(self) -> float:
+        """A keypoint counts as visible from this score on."""
+        ...
+
+    def __call__(self, image: Image, boxes: Floats, /, *, box_scores: Floats) -> Poses:
+        """One pose a box (N, 4), in their order."""
+        ...
+
+
+class Perception:
+    """People with lasting ids in the frames of one stream.
+
+    `perception(frame)` is one step; `detect` and `track` are its two halves, which may run in two
+    threads if each sees the frames in order. Closing frees the models that it loaded.
+
+    Attributes:
+        det_interval: the detector runs on every so many-th frame; 0 or less is never.
+        detector: None where boxes come from elsewhere.
+        estimator: reads the poses.
+        tracker: keeps the identities.
+        skeleton: what the keypoints are.
+        detector_runs: how often the detector ran so far.
+    """
+
+    def __init__(
+        self,
+        *,
+        det: str | Path | AnyDetector | None = EMBEDDED,
+        pose: str | Path | AnyEstimator = EMBEDDED,
+        backend: str = "onnxruntime",
+        device: str = "cpu",
+        threads: int | None = None,
+        precision: str = "fp32",
+        det_interval: int = 1,
+        max_people: int | None = None,
+        tracker: TrackerSettings | str = "default",
+    ) -> None:
+        """Load and warm the models.
+
+        Args:
+            det: name, path or address of a detector, or an object that detects; None for none.
+            pose: name, path or address of a pose model, or an object that estimates.
+            backend: what runs the models that are loaded here.
+            device: e.g. ``cpu`` or ``cuda:0``.
+            threads: of the backend; None is its own choice.
+            precision: ``fp32``, ``fp16``, ``bf16`` or ``int8``.
+            det_interval: 1 is every frame, 5 every fifth.
+            max_people: poses a frame at most; the seen before the new, then the largest.
+            tracker: settings, or the name of a preset.
+
+        Raises:
+            ModelNotFound, ModelError, BackendError, ConfigError: a model or setting is not usable.
+        """
+        from posetrack.detector import Detector
+        from posetrack.estimator import Estimator
+        from posetrack.tracking import Tracker, preset
+
+        settings = preset(tracker) if isinstance(tracker, str) else tracker
+        if max_people is not None:
+            settings = replace(settings, max_boxes=max_people)
+        options: dict[str, Any] = {
+            "backend": backend,
+            "device": device,
+            "threads": threads,
+            "precision": precision,
+        }
+        with ExitStack() as loaded:
+            if isinstance(det, str | Path):
+                name = None if det == EMBEDDED else det
+                det = Detector.load(name, **options, **_detector_settings(settings))
+                loaded.callback(det.close)
+            if isinstance(pose, str | Path):
+                pose = Estimator.load(None if pose == EMBEDDED else pose, **options)
+                loaded.callback(pose.close)
+            resolved = settings.resolved(
+                keypoint_threshold=pose.keypoint_threshold,
+                detection_threshold=None if det is None else det.threshold,
+            )
+            self.tracker = Tracker(resolved, pose.skeleton)
+            self._loaded = loaded.pop_all()
+        self.detector = det
+        self.estimator = pose
+        self.skeleton = pose.skeleton
+        self.det_interval = det_interval
+        self.detector_runs = 0
+        self._detect_count = 0
+        self._image_count = 0
+
+    def __call__(
+        self,
+        image: Frame | Image,
+        t_s: float | None = None,
+        *,
+        boxes: npt.ArrayLike | None = None,
+        detect: bool | None = None,
+    ) -> Result:
+        """Who is in this frame and where their keypoints are.
+
+        Args:
+            image: (H, W, 3) BGR uint8, or a `Frame`, which brings its own time.
+            t_s: time of the image in seconds; without it, images are 1/30 s apart.
+            boxes: (N, 4) xyxy of the people, in place of the detector; (0, 4) is nobody.
+            detect: force the detector to run, or not to; None is every `det_interval` frames.
+        """
+        frame = image if isinstance(image, Frame) else self._frame(image, t_s)
+        self._image_count += 1
+        if boxes is not None:
+            found = Detections.from_boxes(boxes)
+            return self.track(frame, found, detector_ran=False)
+        begin = perf_counter()
+        detections = self.detect(frame, force=detect)
+        ran = () if detections is None else (Mark("detect", begin, perf_counter()),)
+        return self.track(frame, detections, marks=ran)
+
+    def detect(self, frame: Frame, *, force: bool | None = None) -> Detections | None:
+        """Who the detector sees; None where it did not run, which is not the same as nobody.
+
+        Call it once a frame: every `det_interval`-th call runs the detector, whatever the frames'
+        indices are. `force` True or False decides for this frame, and the rhythm goes on.
+        """
+        due = self.det_interval > 0 and self._detect_count % self.det_interval == 0
+        self._detect_count += 1
+        if force is not None:
+            due = force
+        if self.detector is None and force:
+            raise ConfigError("detection asked, but there is no detector: give det=, or boxes=")
+        if self.detector is None or not due:
+            return None
+        self.detector_runs += 1
+        return self.detector(frame.image)
+
+    def track(
+        self,
+        frame: Frame,
+        detections: Detections | None,
+        *,
+        detector_ran: bool | None = None,
+        marks: tuple[Mark, ...] = (),
+    ) -> Result:
+        """The people of the next frame: one batch of poses, then identities and smoothing.
+
+        Args:
+            frame: later than the one before.
+            detections: None where the detector did not run.
+            detector_ran: for the result, where the detections come from elsewhere.
+            marks: of the stages before, for the result.
+        """
+        size, t_s = frame.size, frame.pts_s
+        begin = perf_counter()
+        proposals = self.tracker.propose(detections, t_s=t_s, size=size)
+        proposed = perf_counter()
+        poses = self.estimator(frame.image, proposals.boxes, box_scores=proposals.scores)
+        estimated = perf_counter()
+        tracks, raw = self.tracker.update(poses, proposals, t_s=t_s, size=size)
+        here = (
+            Mark("propose", begin, proposed),
+            Mark("pose", proposed, estimated),
+            Mark("associate", estimated, perf_counter()),
+        )
+        ran = detections is not None if detector_ran is None else detector_ran
+        return Result(frame, tracks, raw, ran, (*marks, *here))
+
+    def reset(self) -> None:
+        """Begin another stream: nobody is known, the next frame is a detector frame."""
+        self.tracker.reset()
+        self._detect_count = self._image_count = 0
+
+    def close(self) -> None:
+        """Free the models that were loaded here; those that were given stay open."""
+        self._loaded.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _frame(self, image: Image, t_s: float | None) -> Frame:
+        index = self._image_count
+        return Frame(image, index, index / _NOMINAL_FPS if t_s is None else t_s, perf_counter())
+
+
+def _detector_settings(settings: TrackerSettings) -> dict[str, Any]:
+    """What the detector must let through for the tracker's settings to mean something."""
+    chosen: dict[str, Any] = {}
+    if settings.detection_threshold is not None:
+        chosen["threshold"] = settings.detection_threshold
+    if settings.detection_label:
+        chosen["labels"] = (settings.detection_label,)
+    return chosen

@@ -1,0 +1,331 @@
+"""A source, a perception and its outputs as one pipeline: capture | detect | track | output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Protocol
+
+from posetrack.perception import BoxesOf, Perception
+from posetrack.pipeline import Pipeline, Spread, Stage, StageTimes, stop_on_signals
+from posetrack.types import Detections, Frame, Image, Mark, Result
+
+AHEAD = 8
+"""Frames that wait before the tracking stage at most, so that the detector can run ahead."""
+
+
+class FrameSource(Protocol):
+    """What the runner needs of `posetrack.media.Source`."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether old frames are dropped for new ones."""
+        ...
+
+    @property
+    def dropped(self) -> int:
+        """Frames the source itself lost."""
+        ...
+
+    @property
+    def warning(self) -> str | None:
+        """One line about what was wrong with it, known at the end."""
+        ...
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames, in order."""
+        ...
+
+    def close(self) -> None:
+        """Give back the file or device."""
+        ...
+
+
+class Sink(Protocol):
+    """Where results go. After `open` comes either `finish` or `abort`, in the same thread."""
+
+    def open(self) -> None:
+        """Get ready to write."""
+        ...
+
+    def write(self, result: Result, image: Image, /) -> None:
+        """Take one result and its drawn picture."""
+        ...
+
+    def finish(self) -> None:
+        """All is written: give the output its final name."""
+        ...
+
+    def abort(self) -> None:
+        """The run failed: leave nothing under the final name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a run did.
+
+    Attributes:
+        frames: how many went through.
+        people_max: most people in one frame.
+        people_mean: people a frame.
+        ids: different people.
+        wall_s: from the first read to the end.
+        fps: frames over `wall_s`.
+        detector_runs: frames on which the detector ran.
+        dropped: frames a live run skipped, here and in the source.
+        latency: of a frame, from read to written.
+        stages: busy and waiting times of each.
+        warnings: one line each.
+        interrupted: number of the first signal that came, None if none.
+        complete: outputs are finalised (false after a second signal).
+    """
+
+    frames: int
+    people_max: int
+    people_mean: float
+    ids: int
+    wall_s: float
+    fps: float
+    detector_runs: int
+    dropped: int
+    latency: Spread
+    stages: tuple[StageTimes, ...]
+    warnings: tuple[str, ...]
+    interrupted: int | None
+    complete: bool
+
+
+@dataclass(slots=True)
+class Work:
+    """A frame on its way to a result."""
+
+    frame: Frame
+    detections: Detections | None = None
+    detector_ran: bool = False
+    marks: tuple[Mark, ...] = ()
+
+
+class Capture:
+    """Reads frames; the head of the pipeline."""
+
+    name = "capture"
+
+    def __init__(self, source: FrameSource) -> None:
+        self._source = source
+
+    def open(self) -> None:
+        """Sources open when they are made."""
+
+    def __iter__(self) -> Iterator[Work]:
+        begin = perf_counter()
+        for frame in self._source:
+            yield Work(frame, marks=(Mark(self.name, begin, perf_counter()),))
+            begin = perf_counter()
+
+    def close(self) -> None:
+        """Give back the file or device."""
+        self._source.close()
+
+
+class Detect(Stage):
+    """Adds detections on detector frames; depends on no track, so it may run ahead."""
+
+    name = "detect"
+
+    def __init__(self, perception: Perception, boxes: BoxesOf | None = None) -> None:
+        self._perception, self._boxes = perception, boxes
+
+    def __call__(self, work: Work, /) -> Work:
+        """The same work with its detections, if there are any."""
+        if self._boxes is not None:
+            work.detections = self._boxes(work.frame)
+            return work
+        begin = perf_counter()
+        work.detections = self._perception.detect(work.frame)
+        if work.detections is not None:
+            work.detector_ran = True
+            work.marks = (*work.marks, Mark(self.name, begin, perf_counter()))
+        return work
+
+
+class Track(Stage):
+    """Poses, identities and smoothing: needs the tracks of the frame before."""
+
+    name = "track"
+
+    def __init__(self, perception: Perception) -> None:
+        self._perception = perception
+
+    def __call__(self, work: Work, /) -> Result:
+        """The people of the frame."""
+        return self._perception.track(
+            work.frame, work.detections, detector_ran=work.detector_ran, marks=work.marks
+        )
+
+
+class Perceive(Stage):
+    """Both in one: live, a detector ahead of the poses would only make the newest frame older."""
+
+    name = "perceive"
+
+    def __init__(self, perception: Perception, boxes: BoxesOf | None = None) -> None:
+        self._detect, self._track = Detect(perception, boxes), Track(perception)
+
+    def __call__(self, work: Work, /) -> Result:
+        """The people of the frame."""
+        return self._track(self._detect(work))
+
+
+@dataclass
+class Output(Stage):
+    """Draws each result once and writes it to every sink.
+
+    Attributes:
+        frames: results written.
+        people: sum of the people over all frames.
+        people_max: most people in one frame.
+        ids: every id seen.
+    """
+
+    sinks: Sequence[Sink]
+    draw: Callable[[Result], Image] | None = None
+    on_progress: Callable[[Result], None] | None = None
+    name: str = "output"
+    frames: int = 0
+    people: int = 0
+    people_max: int = 0
+    ids: set[int] = field(default_factory=set)
+    _unfinished: ExitStack = field(default_factory=ExitStack)
+
+    def open(self) -> None:
+        """Open every sink, or none."""
+        with ExitStack() as opened:
+            for sink in self.sinks:
+                sink.open()
+                opened.callback(sink.abort)
+            self._unfinished = opened.pop_all()
+
+    def __call__(self, result: Result, /) -> Result:
+        """The result, written."""
+        image = result.frame.image if self.draw is None else self.draw(result)
+        for sink in self.sinks:
+            sink.write(result, image)
+        self.frames += 1
+        self.people += len(result.tracks)
+        self.people_max = max(self.people_max, len(result.tracks))
+        self.ids.update(result.tracks.ids.tolist())
+        if self.on_progress is not None:
+            self.on_progress(result)
+        return result
+
+    def finish(self) -> None:
+        """Finalise every sink; those after one that fails are aborted."""
+        self._unfinished.pop_all()
+        with ExitStack() as waiting:
+            for sink in self.sinks:
+                waiting.callback(sink.abort)
+            for sink in self.sinks:
+                sink.finish()
+            waiting.pop_all()
+
+    def close(self) -> None:
+        """Abort the sinks unless they are finished."""
+        self._unfinished.close()
+
+
+def make_pipeline(
+    source: FrameSource,
+    perception: Perception,
+    last: Sequence[Stage] = (),
+    *,
+    boxes: BoxesOf | None = None,
+    live: bool | None = None,
+    deadline_s: float = 10.0,
+) -> Pipeline:
+    """The pipeline from `source` to results, then through the stages of `last`.
+
+    On files the detector has its own stage, ahead of the poses, and nothing is dropped; live,
+    the newest frame wins.
+
+    Args:
+        source: closed by the run.
+        perception: stays open.
+        last: what happens to the results.
+        boxes: people known from elsewhere, in place of the detector.
+        live: None asks the source.
+        deadline_s: how long a stage may take for one call once the run is stopping.
+    """
+    live = source.is_live if live is None else live
+    if live:
+        middle: list[Stage] = [Perceive(perception, boxes)]
+        capacity = [1, *[1] * len(last)]
+    else:
+        middle = [Detect(perception, boxes), Track(perception)]
+        ahead = min(max(perception.det_interval, 2), AHEAD)
+        capacity = [2, ahead, *[2] * len(last)]
+    return Pipeline(
+        Capture(source),
+        [*middle, *last],
+        capacity=capacity,
+        live=live,
+        deadline_s=deadline_s,
+        index_of=lambda work: work.frame.index,
+    )
+
+
+def run(
+    source: FrameSource,
+    perception: Perception,
+    sinks: Sequence[Sink] = (),
+    *,
+    draw: Callable[[Result], Image] | None = None,
+    on_progress: Callable[[Result], None] | None = None,
+    boxes: BoxesOf | None = None,
+    live: bool | None = None,
+    deadline_s: float = 10.0,
+    signals: bool = False,
+) -> RunSummary:
+    """What happened between the first frame and the last.
+
+    Args:
+        source: closed at the end, whatever happens.
+        perception: stays open.
+        sinks: each gets every result; opened, written and ended in one thread.
+        draw: the picture that sinks get; without it they get the frame's own.
+        on_progress: called after each frame, in the output thread.
+        boxes: people known from elsewhere, in place of the detector.
+        live: drop frames that are too old; None asks the source.
+        deadline_s: how long a stage may take for one call once the run is stopping.
+        signals: end well at SIGINT and SIGTERM (main thread only): the first finalises the
+            outputs, the second does not.
+
+    Raises:
+        StageError: a stage failed, its cause attached; the outputs are not finalised.
+    """
+    output = Output(sinks, draw, on_progress)
+    pipeline = make_pipeline(
+        source, perception, [output], boxes=boxes, live=live, deadline_s=deadline_s
+    )
+    runs_before = perception.detector_runs
+    with ExitStack() as stack:
+        received = stack.enter_context(stop_on_signals(pipeline)) if signals else []
+        report = pipeline.run()
+    frames = output.frames
+    return RunSummary(
+        frames=frames,
+        people_max=output.people_max,
+        people_mean=output.people / frames if frames else 0.0,
+        ids=len(output.ids),
+        wall_s=report.wall_s,
+        fps=frames / report.wall_s if report.wall_s > 0 else 0.0,
+        detector_runs=perception.detector_runs - runs_before,
+        dropped=report.dropped + source.dropped,
+        latency=report.latency,
+        stages=report.stages,
+        warnings=() if source.warning is None else (source.warning,),
+        interrupted=received[0] if received else None,
+        complete=report.complete,
+    )

@@ -1,0 +1,146 @@
+"""How alike poses are: of one frame among themselves, and with tracks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from posetrack.geometry import (
+    box_area,
+    box_diagonal,
+    greedy_nms,
+    iou_matrix,
+    keypoints_to_boxes,
+    oks_matrix,
+)
+from posetrack.tracking.rows import Rows
+from posetrack.tracking.rules import Rules
+from posetrack.types import Bools, Floats, Ints, Poses
+
+_CHI2_95 = 5.9915  # of 2 degrees of freedom
+_NEVER = -np.inf
+
+
+@dataclass(slots=True)
+class People(Rows):
+    """Poses of N people with what association needs of them.
+
+    Attributes:
+        keypoints: (N, K, 2).
+        scores: (N, K).
+        boxes: (N, 4) around the visible keypoints.
+        visible: (N, K) keypoints at or above the threshold.
+    """
+
+    keypoints: Floats
+    scores: Floats
+    boxes: Floats
+    visible: Bools
+
+
+def read_people(poses: Poses, rules: Rules, size: tuple[int, int]) -> tuple[People, Bools]:
+    """The poses of a frame, and which of them (N,) have enough visible keypoints in the image."""
+    boxes, enough = keypoints_to_boxes(
+        poses.keypoints,
+        poses.scores,
+        threshold=rules.visible,
+        min_keypoints=rules.min_keypoints,
+        expand=rules.settings.box_scale,
+        size=size,
+    )
+    visible = poses.scores >= rules.visible
+    return People(poses.keypoints, poses.scores, boxes, visible), enough & (box_area(boxes) > 0)
+
+
+def mean_visible_score(people: People) -> Floats:
+    """(N,) mean score of the visible keypoints; 0 without any."""
+    total = (people.scores * people.visible).sum(axis=1)
+    return np.asarray(total / np.maximum(people.visible.sum(axis=1), 1), np.float32)
+
+
+def oks_between(a: People, b: People, rules: Rules) -> Floats:
+    """(N, M) OKS under ``settings.oks_scale``; 0 where two poses share no visible keypoint."""
+    if rules.settings.oks_scale == "mmdeploy":
+        mean = (box_diagonal(a.boxes)[:, None] + box_diagonal(b.boxes)[None]) / 2
+        scale_sq, visible = np.asarray(mean**2, np.float32), None
+    else:
+        area = box_area(a.boxes)[:, None] + box_area(b.boxes)[None]
+        scale_sq = np.asarray(area / 2, np.float32)
+        visible = a.visible[:, None] & b.visible[None]
+    return oks_matrix(
+        a.keypoints, b.keypoints, variance=rules.variance, scale_sq=scale_sq, visible=visible
+    )
+
+
+def distance_scores(rows: People, tracks: People, rules: Rules, age_frames: Ints) -> Floats:
+    """(N, T) MMDeploy's first-stage similarity, at most 1; higher is better.
+
+    The share of keypoints inside the chi-square gate minus their mean squared Mahalanobis
+    distance; -inf with too few inside. MMDeploy resets each keypoint's filter to its measurement
+    in every frame, so the filter stands still and its variance is a closed form of the track's age
+    `age_frames` (T,), from 1, in units of the person's size.
+    """
+    noise = rules.noise
+    spread = 5 * noise.measured**2 + noise.position**2
+    growing = spread + noise.initial_speed**2 * (2 * age_frames - 1)  # (T,)
+    sides = np.maximum(tracks.boxes[:, 2:] - tracks.boxes[:, :2], 1)
+    variance = np.asarray(growing * sides[:, 0] * sides[:, 1], np.float32)
+    offset = rows.keypoints[:, None] - tracks.keypoints[None]
+    distance = np.einsum("ntkc,ntkc->ntk", offset, offset) / variance[None, :, None]
+    inside = distance < _CHI2_95
+    count = inside.sum(axis=2)
+    mean = (distance * inside).sum(axis=2) / np.maximum(count, 1)
+    score = count / inside.shape[2] - mean
+    return np.asarray(np.where(count >= rules.min_keypoints, score, _NEVER), np.float32)
+
+
+def keep_one_each(people: People, usable: Bools, rank: Ints, rules: Rules) -> Bools:
+    """(N,) usable poses left when of every two that are one person the lower rank goes.
+
+    Args:
+        usable: (N,) poses that take part.
+        rank: (N,) distinct, higher stays.
+    """
+    index = np.flatnonzero(usable)
+    if len(index) < 2:
+        return usable
+    chosen = people if len(index) == len(people) else people[index]
+    if rules.settings.pose_similarity == "oks":
+        similarity = oks_between(chosen, chosen, rules)
+    else:
+        similarity = iou_matrix(chosen.boxes, chosen.boxes)
+    left = np.zeros(len(usable), bool)
+    left[index] = greedy_nms(rank[index].astype(float), similarity, rules.settings.pose_nms)
+    return left
+
+
+def pair(similarity: Floats, threshold: float, method: str = "greedy") -> tuple[Ints, Ints]:
+    """Rows and columns paired by similarity (N, M) at or above `threshold`, each once at most.
+
+    ``greedy`` takes the highest similarity first; ``optimal`` the highest sum.
+    """
+    allowed = similarity >= threshold
+    if not allowed.any():
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    if method == "optimal":
+        from scipy.optimize import linear_sum_assignment
+
+        # A forbidden pair must cost more than all allowed pairs together can win.
+        span = np.ptp(similarity[allowed]) + 1
+        forbidden = similarity[allowed].min() - span * sum(similarity.shape)
+        rows, columns = linear_sum_assignment(
+            np.where(allowed, similarity, forbidden), maximize=True
+        )
+        good = allowed[rows, columns]
+        return rows[good], columns[good]
+    left = np.where(allowed, similarity, _NEVER)
+    pairs: list[tuple[int, int]] = []
+    while left.size:
+        row, column = divmod(int(left.argmax()), left.shape[1])
+        if left[row, column] == _NEVER:
+            break
+        pairs.append((row, column))
+        left[row], left[:, column] = _NEVER, _NEVER
+    chosen = np.array(pairs, np.int64)
+    return chosen[:, 0], chosen[:, 1]

@@ -1,0 +1,131 @@
+"""Whose pose it is: each track's row among the poses of a frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from posetrack.geometry import iou_matrix
+from posetrack.tracking.association import (
+    People,
+    distance_scores,
+    keep_one_each,
+    oks_between,
+    pair,
+)
+from posetrack.tracking.rules import Rules
+from posetrack.types import Bools, Floats, Ints
+
+_LEAST_DISTANCE_SCORE = -100.0  # MMDeploy's
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """T tracks as they should look in this frame.
+
+    Attributes:
+        people: their poses, moved on.
+        boxes: (T, 4) by the box filters.
+        ids: (T,), rising.
+        seen: (T,) seen in the last frame.
+        alive: (T,) not unseen for too long.
+        hits: (T,) frames seen.
+    """
+
+    people: People
+    boxes: Floats
+    ids: Ints
+    seen: Bools
+    alive: Bools
+    hits: Ints
+
+
+def match(
+    people: People,
+    usable: Bools,
+    strong: Bools,
+    track_ids: Ints,
+    *,
+    tracks: Expected,
+    rules: Rules,
+) -> tuple[Ints, Bools]:
+    """(T,) each track's row, -1 for none, and (N,) the rows that are left, doubles removed.
+
+    Poses from a track's own box come first and can be nobody else's; then detections and seen
+    tracks, by falling similarity; then what remains with lost tracks too, by overlap of boxes.
+
+    Args:
+        usable: (N,) poses with enough keypoints.
+        strong: (N,) poses good enough to bring a lost track back.
+        track_ids: (N,) the track each box came from, -1 from the detector.
+    """
+    settings, t = rules.settings, len(tracks.ids)
+    own = column_of(track_ids, tracks.ids)
+    similarity = _similarity(people, tracks, rules)
+    continuity = np.zeros(len(own), np.float32)
+    if t:
+        continuity = np.where(own >= 0, similarity[np.arange(len(own)), own], continuity)
+    left = keep_one_each(people, usable, _rank(people, own, continuity, tracks, rules), rules)
+    row_of = np.full(t, -1)
+    if not t or not left.any():
+        return row_of, left
+    left = left.copy()
+    threshold = _LEAST_DISTANCE_SCORE
+    if settings.association != "mahalanobis":
+        threshold = settings.match_oks if settings.association == "oks" else settings.match_iou
+        rows = np.flatnonzero(left & (own >= 0) & (continuity >= threshold))
+        rows = rows[tracks.seen[own[rows]]]
+        row_of[own[rows]], left[rows] = rows, False
+    free = (track_ids < 0)[:, None] | (own[:, None] == np.arange(t))
+    for stage in ("seen", "all"):
+        open_pairs = free & left[:, None] & (row_of < 0)
+        if stage == "seen":
+            open_pairs &= tracks.seen
+        else:
+            open_pairs &= (tracks.seen | strong[:, None]) & tracks.alive
+        if not open_pairs.any():
+            continue
+        if stage == "all":
+            similarity, threshold = iou_matrix(people.boxes, tracks.boxes), settings.match_iou
+        chosen = np.where(open_pairs, similarity, -np.inf)
+        rows, columns = pair(chosen, threshold, settings.assignment)
+        row_of[columns], left[rows] = rows, False
+    return row_of, left
+
+
+def column_of(track_ids: Ints, ids: Ints) -> Ints:
+    """(N,) where in the rising `ids` each track id is; -1 where it is not."""
+    if not len(ids):
+        return np.full(len(track_ids), -1)
+    column = np.minimum(np.searchsorted(ids, track_ids), len(ids) - 1)
+    return np.where(ids[column] == track_ids, column, -1)
+
+
+def _similarity(people: People, tracks: Expected, rules: Rules) -> Floats:
+    """(N, T) of poses and tracks, for the first stage."""
+    if not len(people) or not len(tracks.ids):
+        return np.zeros((len(people), len(tracks.ids)), np.float32)
+    if rules.settings.association == "oks":
+        return oks_between(people, tracks.people, rules)
+    if rules.settings.association == "iou":
+        return iou_matrix(people.boxes, tracks.people.boxes)
+    return distance_scores(people, tracks.people, rules, tracks.hits)
+
+
+def _rank(people: People, own: Ints, continuity: Floats, tracks: Expected, rules: Rules) -> Ints:
+    """(N,) which pose stays when two are one person; the highest is the best."""
+    total = people.scores.sum(axis=1)
+    seen = (own >= 0) & tracks.seen[own] if len(tracks.ids) else own >= 0
+    if rules.settings.duplicates == "score":
+        keys = [total, seen]
+    else:
+        # A pose that shows less than half a person, such as a face that a box has shrunk to, gives
+        # way to a detection's, which then continues the track. Steps of a tenth leave ties to the
+        # elder track.
+        half = people.visible.sum(axis=1) * 2 >= people.visible.shape[1]
+        kind = np.where(seen, np.where(half, 3, 1), np.where(own < 0, 2, 0))
+        keys = [total, -own, np.round(continuity, 1), kind]
+    rank = np.empty(len(own), np.int64)
+    rank[np.lexsort(keys)] = np.arange(len(own))
+    return rank

@@ -1,0 +1,108 @@
+"""Which boxes the pose network sees in this frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from posetrack.geometry import box_area, clip_boxes, greedy_nms, iou_matrix
+from posetrack.tracking.settings import TrackerSettings
+from posetrack.types import Bools, Detections, Floats, Ints
+
+SEEN, DETECTED, LOST = 2, 1, 0
+"""Ranks of boxes: a person seen in the last frame, a detection, a lost person's guess."""
+
+_CONFIRMING_OVERLAP = 0.5  # of the smaller box: a detection confirms the half body it contains
+
+
+@dataclass(frozen=True, slots=True)
+class Proposals:
+    """Boxes for the pose network, in falling rank.
+
+    Attributes:
+        boxes: (N, 4) xyxy.
+        scores: (N,) of the detection, or of the one a track last came from.
+        track_ids: (N,) the track a box was propagated from, -1 from the detector.
+        confirmed: (N,) whether a detection of this frame overlaps the box.
+        detector_ran: whether there were detections to confirm anything.
+    """
+
+    boxes: Floats
+    scores: Floats
+    track_ids: Ints
+    confirmed: Bools = field(default_factory=lambda: np.zeros(0, bool))
+    detector_ran: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.confirmed) != len(self.boxes):
+            object.__setattr__(self, "confirmed", np.asarray(self.track_ids < 0))
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+
+def usable_detections(detections: Detections | None, settings: TrackerSettings) -> Detections:
+    """Those of the tracked class that are good and large enough; none where None."""
+    if detections is None or not len(detections):
+        return Detections.empty()
+    use = detections.labels == settings.detection_label
+    if settings.detection_threshold is not None:
+        use &= detections.scores > settings.detection_threshold
+    use &= box_area(detections.boxes) >= settings.detection_min_size_px**2
+    return detections if use.all() else detections[use]
+
+
+def merge_proposals(
+    detections: Detections | None,
+    tracked: tuple[Floats, Floats, Ints, Ints],
+    *,
+    settings: TrackerSettings,
+    size: tuple[int, int],
+) -> Proposals:
+    """Detections and propagated boxes, doubles removed, at most ``settings.max_boxes``.
+
+    Args:
+        detections: of this frame; None where the detector did not run.
+        tracked: boxes (T, 4), scores (T,), ids (T,) and ranks (T,) `SEEN` or `LOST`.
+        size: (width, height) of the image; boxes outside it are dropped.
+    """
+    found = usable_detections(detections, settings)
+    boxes, scores, ids, ranks = tracked
+    in_image = box_area(clip_boxes(boxes, size)) > 0
+    use = in_image & (box_area(boxes) > settings.track_min_size_px**2)
+    if not use.all():
+        boxes, scores, ids, ranks = boxes[use], scores[use], ids[use], ranks[use]
+    confirmed = np.ones(len(boxes), bool)
+    if len(found) or detections is not None:
+        confirmed = _confirmed(boxes, found.boxes)
+        n = len(found)
+        boxes = np.concatenate([boxes, found.boxes])
+        scores = np.concatenate([scores, found.scores])
+        ids = np.concatenate([ids, np.full(n, -1)])
+        ranks = np.concatenate([ranks, np.full(n, DETECTED)])
+        confirmed = np.concatenate([confirmed, np.ones(n, bool)])
+    order = np.lexsort((-box_area(boxes), -ranks))
+    if len(order) > 1:
+        boxes = boxes[order]
+        falling = -np.arange(len(order), dtype=float)
+        keep = greedy_nms(falling, iou_matrix(boxes, boxes), settings.box_nms_iou)
+        order, boxes = order[keep], boxes[keep]
+    chosen = order[: settings.max_boxes]
+    return Proposals(
+        boxes[: settings.max_boxes],
+        scores[chosen],
+        ids[chosen],
+        confirmed[chosen],
+        detections is not None,
+    )
+
+
+def _confirmed(boxes: Floats, found: Floats) -> Bools:
+    """(T,) boxes of which a detection covers, or is covered by, half or more."""
+    if not len(boxes) or not len(found):
+        return np.zeros(len(boxes), bool)
+    iou = iou_matrix(boxes, found)
+    a, b = box_area(boxes)[:, None], box_area(found)[None]
+    overlap = iou / (1 + iou) * (a + b)
+    return np.asarray((overlap >= _CONFIRMING_OVERLAP * np.minimum(a, b)).any(axis=1))

@@ -1,0 +1,85 @@
+"""One-Euro smoothing of many points at once, in seconds and hertz."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from posetrack.tracking.rows import Rows
+from posetrack.tracking.settings import TrackerSettings
+from posetrack.types import Floats
+
+
+@dataclass(slots=True)
+class Smoothed(Rows):
+    """Filter state of N people with P points each.
+
+    Attributes:
+        points: (N, P, 2) filtered positions.
+        speeds: (N, P, 2) filtered velocities, px/s.
+        seen_s: (N, P) when a point was last measured with confidence.
+    """
+
+    points: Floats
+    speeds: Floats
+    seen_s: npt.NDArray[np.float64]
+
+    @classmethod
+    def start(cls, points: Floats, now_s: float) -> Self:
+        """Filters at rest on their first measurement."""
+        return cls(points.copy(), np.zeros_like(points), np.full(points.shape[:2], now_s))
+
+
+def _gain(cutoff_hz: Floats | float, dt_s: float) -> Floats | float:
+    """Weight of the new value in a first-order low-pass filter."""
+    ratio = (2 * math.pi * dt_s) * cutoff_hz
+    return ratio / (ratio + 1)
+
+
+def one_euro(
+    state: Smoothed,
+    measured: Floats,
+    settings: TrackerSettings,
+    *,
+    dt_s: float,
+    now_s: float,
+    person_px: Floats,
+    weights: Floats | None = None,
+    shift: Floats | None = None,
+) -> Smoothed:
+    """The state after one more measurement (N, P, 2).
+
+    One cutoff per point from the 2-norm of its velocity, so x and y are filtered alike. The
+    difference is taken to the filtered value. Source: Casiez et al., CHI 2012, and MMDeploy's
+    ``SmoothingFilter``, which this equals with ``dt_s=1`` and speeds in pixels.
+
+    Args:
+        person_px: (N,) sizes that speeds are measured in.
+        weights: (N, P) in [0, 1], confidence in each measurement; 0 leaves the point where it is.
+        shift: (N, 2) how far the person moved, followed by points without confidence.
+    """
+    before, speeds = state.points, state.speeds
+    seen_s = state.seen_s
+    if weights is not None and shift is not None:
+        before = before + (1 - weights)[..., None] * shift[:, None]
+    offset = measured - before
+    gain = np.float32(_gain(settings.derivative_cutoff_hz, dt_s))
+    change = gain * (offset / np.float32(dt_s) - speeds)
+    speeds = speeds + (change if weights is None else change * weights[..., None])
+    pace = np.sqrt(np.einsum("npc,npc->np", speeds, speeds))
+    if settings.speed_unit == "person":
+        pace = pace / np.maximum(person_px, 1)[:, None]
+    gains = _gain(settings.min_cutoff_hz + settings.beta * pace, dt_s)
+    if weights is not None:
+        gains = gains * weights
+        sure = weights >= 1
+        stale = sure & (now_s - seen_s > settings.smoothing_reset_s + dt_s)
+        if stale.any():
+            gains, speeds = np.where(stale, 1, gains), np.where(stale[..., None], 0, speeds)
+        seen_s = np.where(sure, now_s, seen_s)
+    points = before + np.asarray(gains, np.float32)[..., None] * offset
+    return Smoothed(points, np.asarray(speeds, np.float32), seen_s)

@@ -1,0 +1,220 @@
+"""The tracker: what to look at in a frame, and who is who afterwards."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from posetrack.geometry import keypoints_to_boxes
+from posetrack.skeletons import Skeleton
+from posetrack.tracking.association import People, mean_visible_score, read_people
+from posetrack.tracking.matching import Expected, match
+from posetrack.tracking.motion import ConstantVelocity, from_centres, person_sizes
+from posetrack.tracking.propagation import LOST, SEEN, Proposals, merge_proposals
+from posetrack.tracking.rules import Rules
+from posetrack.tracking.settings import TrackerSettings
+from posetrack.tracking.table import TrackTable
+from posetrack.types import Detections, Floats, Ints, Poses, Tracks
+
+_NOMINAL_DT_S = 1 / 30
+
+
+class Tracker:
+    """Turns poses of single frames into people with lasting ids, for one stream.
+
+    A frame takes `propose`, a pose network, and `update`. Time may be uneven; where it stands
+    still or goes back, the frame counts as following the last one at the last known interval, and
+    tracks live on. Not for use by two threads at once.
+
+    Args:
+        settings: with thresholds `resolved` from the model cards.
+        skeleton: what the poses' keypoints are.
+
+    Raises:
+        ConfigError: no keypoint threshold, or sigmas of another keypoint set.
+    """
+
+    def __init__(self, settings: TrackerSettings, skeleton: Skeleton) -> None:
+        self.settings = settings
+        self.skeleton = skeleton
+        self._rules = Rules.of(settings, skeleton)
+        self._next_id = 1
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everybody; ids go on, so that none is used twice."""
+        k = len(self.skeleton)
+        self._now_s = 0.0
+        self._dt_s = 1.0 if self.settings.clock == "frames" else _NOMINAL_DT_S
+        self._last_t_s: float | None = None
+        self._recent: deque[Tracks] = deque(maxlen=self.settings.history)
+        nobody = Poses.empty(self.skeleton)
+        people = People(
+            nobody.keypoints, nobody.scores, nobody.boxes, np.zeros((0, k), dtype=np.bool_)
+        )
+        self._table = self._born(people, nobody.box_scores)
+
+    def propose(
+        self, detections: Detections | None, *, t_s: float, size: tuple[int, int]
+    ) -> Proposals:
+        """The boxes to estimate poses in. Changes nothing in the tracker.
+
+        Args:
+            detections: of this frame; None where the detector did not run.
+            t_s: media time of the frame.
+            size: (width, height) of the frame.
+        """
+        table, dt_s = self._table, self._interval(t_s)
+        boxes = self._propagated(dt_s, size)
+        seen = table.missing == 0
+        live = seen | (self._now_s + dt_s <= table.crop_until_s + 1e-9)
+        tracked = (boxes, table.box_scores, table.ids, np.where(seen, SEEN, LOST))
+        if not live.all():
+            tracked = (boxes[live], tracked[1][live], tracked[2][live], tracked[3][live])
+        return merge_proposals(detections, tracked, settings=self.settings, size=size)
+
+    def update(
+        self, poses: Poses, proposals: Proposals, *, t_s: float, size: tuple[int, int]
+    ) -> tuple[Tracks, Floats]:
+        """The people seen in this frame by rising id, and their raw keypoints (N, K, 2).
+
+        Args:
+            poses: row-aligned with `proposals`.
+            proposals: what `propose` returned for this frame.
+            t_s: media time of the frame.
+            size: (width, height) of the frame.
+
+        Raises:
+            ValueError: poses of another keypoint set or number.
+        """
+        if len(poses) != len(proposals) or poses.keypoints.shape[1] != len(self.skeleton):
+            raise ValueError(
+                f"{len(proposals)} proposals of {self.skeleton!r} need as many poses, got {poses!r}"
+            )
+        dt_s, rules = self._interval(t_s), self._rules
+        expected, box = self._expected(dt_s)
+        self._now_s, self._dt_s, self._last_t_s = self._now_s + dt_s, dt_s, t_s
+        people, usable = read_people(poses, rules, size)
+        strong = usable & (mean_visible_score(people) >= rules.birth_score)
+        row_of, left = match(
+            people, usable, strong, proposals.track_ids, tracks=expected, rules=rules
+        )
+        self._table.box = box
+        row_of = self._see(people, row_of, proposals, poses.box_scores)
+        new = np.flatnonzero(left & strong & (proposals.track_ids < 0))
+        if len(new):
+            self._table = self._table.joined(self._born(people[new], poses.box_scores[new]))
+            row_of = np.concatenate([row_of, new])
+        return self._result(poses, row_of)
+
+    def history(self, track_id: int) -> list[Tracks]:
+        """The last ``settings.history`` results, oldest first, reduced to one person."""
+        return [tracks[tracks.ids == track_id] for tracks in self._recent]
+
+    def _interval(self, t_s: float) -> float:
+        """Seconds (or one frame) since the last update."""
+        if self.settings.clock == "frames" or self._last_t_s is None:
+            return self._dt_s
+        dt_s = t_s - self._last_t_s
+        return dt_s if dt_s > 0 else self._dt_s
+
+    def _moved(self, dt_s: float) -> People:
+        """The tracks' poses where they should be in `dt_s`."""
+        table, settings, people = self._table, self.settings, self._table.people
+        if settings.motion == "none" or not len(table):
+            return people
+        unseen_s = np.minimum(self._now_s - table.seen_s + dt_s, settings.motion_horizon_s)
+        shift = table.velocity * unseen_s[:, None].astype(np.float32)  # (T, 2)
+        return People(
+            people.keypoints + shift[:, None],
+            people.scores,
+            people.boxes + np.concatenate([shift, shift], axis=1),
+            people.visible,
+        )
+
+    def _propagated(self, dt_s: float, size: tuple[int, int]) -> Floats:
+        """(T, 4) around the moved keypoints of seen tracks; the filter's guess for lost ones."""
+        table, boxes = self._table, self._table.people.boxes
+        if not len(table):
+            return boxes
+        if self.settings.motion != "none":
+            moved = self._moved(dt_s)
+            boxes, _ = keypoints_to_boxes(
+                moved.keypoints,
+                moved.scores,
+                threshold=self._rules.visible,
+                min_keypoints=1,
+                expand=self.settings.box_scale,
+                size=size,
+            )
+        lost = table.missing > 0
+        if lost.any():
+            boxes = boxes.copy()
+            boxes[lost] = from_centres(self._predicted(dt_s).position[lost])
+        return boxes
+
+    def _predicted(self, dt_s: float) -> ConstantVelocity:
+        """The box filters in `dt_s`."""
+        box = self._table.box
+        if self.settings.box_motion == "none":
+            return box
+        return box.predicted(dt_s, person_sizes(box.position), self._rules.noise)
+
+    def _expected(self, dt_s: float) -> tuple[Expected, ConstantVelocity]:
+        """The tracks as they should look in `dt_s`, and their box filters."""
+        table, box = self._table, self._predicted(dt_s)
+        seen = table.missing == 0
+        unseen_s = self._now_s + dt_s - table.seen_s
+        alive = seen | (unseen_s <= self.settings.max_missing_s + 1e-9)
+        boxes = from_centres(box.position)
+        return Expected(self._moved(dt_s), boxes, table.ids, seen, alive, table.hits), box
+
+    def _born(self, people: People, box_scores: Floats) -> TrackTable:
+        """New tracks with the next ids."""
+        ids = np.arange(self._next_id, self._next_id + len(people), dtype=np.int64)
+        self._next_id += len(people)
+        return TrackTable.start(ids, people, box_scores, self._rules, self._now_s)
+
+    def _see(self, people: People, row_of: Ints, proposals: Proposals, box_scores: Floats) -> Ints:
+        """Bring every track to the present; the rows (T,) of those that live on."""
+        table, now_s = self._table, self._now_s
+        seen = np.flatnonzero(row_of >= 0)
+        if len(seen):
+            rows = row_of[seen]
+            before = table if len(seen) == len(table) else table[seen]
+            after = before.seen_as(
+                people[rows], box_scores[rows], self._rules, dt_s=self._dt_s, now_s=now_s
+            )
+            if proposals.detector_ran:
+                after.confirm(proposals.confirmed[rows], now_s)
+            if before is table:
+                self._table = table = after
+            else:
+                table[seen] = after
+        if len(table):
+            table.lose(row_of < 0, self._rules, now_s)
+            kept = table.surviving(self._rules, now_s)
+            if not kept.all():
+                self._table, row_of = table[kept], row_of[kept]
+        return row_of
+
+    def _result(self, poses: Poses, row_of: Ints) -> tuple[Tracks, Floats]:
+        """What is shown of this frame."""
+        table, k = self._table, len(self.skeleton)
+        shown = (table.missing == 0) & (table.hits >= self.settings.birth_frames)
+        points, ids, born_s = table.smooth.points, table.ids, table.born_s
+        if not shown.all():
+            points, ids, born_s, row_of = points[shown], ids[shown], born_s[shown], row_of[shown]
+        smoothed = Poses(
+            points[:, :k].copy(),
+            poses.scores[row_of],
+            from_centres(np.concatenate([points[:, k], points[:, k + 1 :, 0]], axis=1)),
+            poses.box_scores[row_of],
+            self.skeleton,
+            None if poses.depths is None else poses.depths[row_of],
+        )
+        age_s = (self._now_s - born_s).astype(np.float32)
+        tracks = Tracks(smoothed, ids.copy(), age_s, np.ones(len(ids), dtype=np.bool_))
+        self._recent.append(tracks)
+        return tracks, poses.keypoints[row_of]

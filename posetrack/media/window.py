@@ -45,7 +45,7 @@ class WindowSink:
             raise SinkError("cannot show a window: OpenCV could not create one") from error
         self._open = True
 
-    def write(self, result: Result, image: Image, /) -> None:
+    def write(self, result: Result, image: Image, /) -> None:  # noqa: ARG002 - as every sink
         """Show one frame and look for keys."""
         if not self._open:
             return

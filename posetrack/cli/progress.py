@@ -1,0 +1,129 @@
+"""Progress on stderr: a bar where somebody looks, start and end lines where not."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from posetrack.types import Result
+
+REFRESH_HZ = 5.0
+
+
+class _FrameRate(ProgressColumn):
+    """Frames a second, as the bar measures it."""
+
+    def render(self, task: Task) -> Text:
+        """E.g. `48.1 fps`."""
+        speed = task.finished_speed or task.speed
+        return Text(
+            "  -  fps" if speed is None else f"{speed:5.1f} fps", style="progress.data.speed"
+        )
+
+
+class FrameProgress:
+    """The bar of a run: frames, fps, time left, people now in the picture.
+
+    Where stderr is no terminal it says one line at the start and one at the end.
+    """
+
+    def __init__(self, title: str, total: int | None) -> None:
+        self._console = Console(stderr=True)
+        self._title, self._total = title, total
+        self._people, self._frames, self._shown_at = 0, 0, 0.0
+        self._task: TaskID | None = None
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _FrameRate(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[people]} people"),
+            console=self._console,
+            refresh_per_second=REFRESH_HZ,
+            transient=True,
+        )
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._bar.start()
+            self._task = self._bar.add_task(self._title, total=self._total, people=0)
+        else:
+            frames = "" if self._total is None else f", about {self._total} frames"
+            self._console.print(
+                f"posetrack: {self._title}{frames}", highlight=False, soft_wrap=True
+            )
+        return self
+
+    def __call__(self, result: Result) -> None:
+        """Count one frame; called by the output thread."""
+        self._frames += 1
+        self._people = len(result.tracks)
+        now = time.perf_counter()
+        # The bar is told a few times a second only: that costs the loop nothing.
+        if self._task is not None and now - self._shown_at > 1 / REFRESH_HZ:
+            self._shown_at = now
+            self._bar.update(self._task, completed=self._frames, people=self._people)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._task is not None:
+            self._bar.stop()
+        elif error is None:
+            self._console.print(f"posetrack: {self._frames} frames done", highlight=False)
+
+
+class Downloads:
+    """A bar for each file that is fetched."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, TaskID] = {}
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+
+    def update(self, name: str, done: int, total: int | None) -> None:
+        """Show that `done` of `total` bytes of a file are here."""
+        if name not in self._tasks:
+            self._bar.start()
+            self._tasks[name] = self._bar.add_task(name, total=total)
+        self._bar.update(self._tasks[name], completed=done, total=total)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Protocol
+from typing import Any, Protocol
 
+from posetrack.media.sink import Sink
 from posetrack.perception import BoxesOf, Perception
-from posetrack.pipeline import Pipeline, Spread, Stage, StageTimes, stop_on_signals
+from posetrack.pipeline import Pipeline, Report, Spread, Stage, StageTimes, stop_on_signals
 from posetrack.types import Detections, Frame, Image, Mark, Result
 
 AHEAD = 8
@@ -40,26 +41,6 @@ class FrameSource(Protocol):
 
     def close(self) -> None:
         """Give back the file or device."""
-        ...
-
-
-class Sink(Protocol):
-    """Where results go. After `open` comes either `finish` or `abort`, in the same thread."""
-
-    def open(self) -> None:
-        """Get ready to write."""
-        ...
-
-    def write(self, result: Result, image: Image, /) -> None:
-        """Take one result and its drawn picture."""
-        ...
-
-    def finish(self) -> None:
-        """All is written: give the output its final name."""
-        ...
-
-    def abort(self) -> None:
-        """The run failed: leave nothing under the final name."""
         ...
 
 
@@ -198,15 +179,15 @@ class Output(Stage):
     people: int = 0
     people_max: int = 0
     ids: set[int] = field(default_factory=set)
-    _unfinished: ExitStack = field(default_factory=ExitStack)
+    _opened: ExitStack = field(default_factory=ExitStack)
 
     def open(self) -> None:
         """Open every sink, or none."""
         with ExitStack() as opened:
             for sink in self.sinks:
-                sink.open()
                 opened.callback(sink.abort)
-            self._unfinished = opened.pop_all()
+                sink.open()
+            self._opened = opened.pop_all()
 
     def __call__(self, result: Result, /) -> Result:
         """The result, written."""
@@ -222,18 +203,13 @@ class Output(Stage):
         return result
 
     def finish(self) -> None:
-        """Finalise every sink; those after one that fails are aborted."""
-        self._unfinished.pop_all()
-        with ExitStack() as waiting:
-            for sink in self.sinks:
-                waiting.callback(sink.abort)
-            for sink in self.sinks:
-                sink.finish()
-            waiting.pop_all()
+        """Finalise every sink; one that fails and those after it are aborted in `close`."""
+        for sink in self.sinks:
+            sink.finish()
 
     def close(self) -> None:
-        """Abort the sinks unless they are finished."""
-        self._unfinished.close()
+        """Abort the sinks that are not finished (it does nothing to those that are)."""
+        self._opened.close()
 
 
 def make_pipeline(
@@ -276,56 +252,86 @@ def make_pipeline(
     )
 
 
+class Run:
+    """One run from a source to its outputs: make it, then `execute` it, once."""
+
+    def __init__(
+        self,
+        source: FrameSource,
+        perception: Perception,
+        sinks: Sequence[Sink] = (),
+        *,
+        draw: Callable[[Result], Image] | None = None,
+        on_progress: Callable[[Result], None] | None = None,
+        boxes: BoxesOf | None = None,
+        live: bool | None = None,
+        deadline_s: float = 10.0,
+    ) -> None:
+        """Prepare; nothing is read or written yet.
+
+        Args:
+            source: closed at the end, whatever happens.
+            perception: stays open.
+            sinks: each gets every result; opened, written and ended in one thread.
+            draw: the picture that sinks get; without it they get the frame's own.
+            on_progress: called after each frame, in the output thread.
+            boxes: people known from elsewhere, in place of the detector.
+            live: drop frames that are too old; None asks the source.
+            deadline_s: how long a stage may take for one call once the run is stopping.
+        """
+        self._source, self._perception, self._sinks = source, perception, sinks
+        self._output = Output(sinks, draw, on_progress)
+        self._pipeline = make_pipeline(
+            source, perception, [self._output], boxes=boxes, live=live, deadline_s=deadline_s
+        )
+        self._runs_before = perception.detector_runs
+
+    def stop(self) -> None:
+        """Finish what was read and finalise the outputs; the second call drops it instead."""
+        self._pipeline.stop()
+
+    def execute(self, *, signals: bool = False) -> RunSummary:
+        """What happened between the first frame and the last.
+
+        Args:
+            signals: `stop` at SIGINT and SIGTERM (main thread only).
+
+        Raises:
+            StageError: a stage failed, its cause attached; the outputs are not finalised.
+        """
+        with ExitStack() as stack:
+            received = stack.enter_context(stop_on_signals(self)) if signals else []
+            report = self._pipeline.run()
+        return self._summary(report, received[0] if received else None)
+
+    def _summary(self, report: Report, interrupted: int | None) -> RunSummary:
+        output, source = self._output, self._source
+        frames = output.frames
+        warnings = [source.warning, *(getattr(sink, "warning", None) for sink in self._sinks)]
+        return RunSummary(
+            frames=frames,
+            people_max=output.people_max,
+            people_mean=output.people / frames if frames else 0.0,
+            ids=len(output.ids),
+            wall_s=report.wall_s,
+            fps=frames / report.wall_s if report.wall_s > 0 else 0.0,
+            detector_runs=self._perception.detector_runs - self._runs_before,
+            dropped=report.dropped + source.dropped,
+            latency=report.latency,
+            stages=report.stages,
+            warnings=tuple(warning for warning in warnings if warning),
+            interrupted=interrupted,
+            complete=report.complete,
+        )
+
+
 def run(
     source: FrameSource,
     perception: Perception,
     sinks: Sequence[Sink] = (),
     *,
-    draw: Callable[[Result], Image] | None = None,
-    on_progress: Callable[[Result], None] | None = None,
-    boxes: BoxesOf | None = None,
-    live: bool | None = None,
-    deadline_s: float = 10.0,
     signals: bool = False,
+    **options: Any,
 ) -> RunSummary:
-    """What happened between the first frame and the last.
-
-    Args:
-        source: closed at the end, whatever happens.
-        perception: stays open.
-        sinks: each gets every result; opened, written and ended in one thread.
-        draw: the picture that sinks get; without it they get the frame's own.
-        on_progress: called after each frame, in the output thread.
-        boxes: people known from elsewhere, in place of the detector.
-        live: drop frames that are too old; None asks the source.
-        deadline_s: how long a stage may take for one call once the run is stopping.
-        signals: end well at SIGINT and SIGTERM (main thread only): the first finalises the
-            outputs, the second does not.
-
-    Raises:
-        StageError: a stage failed, its cause attached; the outputs are not finalised.
-    """
-    output = Output(sinks, draw, on_progress)
-    pipeline = make_pipeline(
-        source, perception, [output], boxes=boxes, live=live, deadline_s=deadline_s
-    )
-    runs_before = perception.detector_runs
-    with ExitStack() as stack:
-        received = stack.enter_context(stop_on_signals(pipeline)) if signals else []
-        report = pipeline.run()
-    frames = output.frames
-    return RunSummary(
-        frames=frames,
-        people_max=output.people_max,
-        people_mean=output.people / frames if frames else 0.0,
-        ids=len(output.ids),
-        wall_s=report.wall_s,
-        fps=frames / report.wall_s if report.wall_s > 0 else 0.0,
-        detector_runs=perception.detector_runs - runs_before,
-        dropped=report.dropped + source.dropped,
-        latency=report.latency,
-        stages=report.stages,
-        warnings=() if source.warning is None else (source.warning,),
-        interrupted=received[0] if received else None,
-        complete=report.complete,
-    )
+    """What happened: a `Run` with these `options`, executed."""
+    return Run(source, perception, sinks, **options).execute(signals=signals)

@@ -84,6 +84,8 @@ def visible_boxes(image: Image) -> dict[int, Floats]:
 class FakeDetector:
     """Finds every coloured rectangle; score 0.9."""
 
+    threshold = 0.5
+
     def __init__(self, before: Callable[[], None] = lambda: None) -> None:
         self.calls = 0
         self.before = before
@@ -101,6 +103,8 @@ class FakeDetector:
 class FakeEstimator:
     """Poses of the person whose colour fills most of each box; scores 0.02 where there is none."""
 
+    keypoint_threshold = 0.3
+
     def __init__(
         self, skeleton: Skeleton = COCO, before: Callable[[], None] = lambda: None
     ) -> None:
@@ -108,7 +112,7 @@ class FakeEstimator:
         self.batches: list[int] = []
         self.before = before
 
-    def __call__(self, image: Image, boxes: Floats) -> Poses:
+    def __call__(self, image: Image, boxes: Floats, *, box_scores: Floats | None = None) -> Poses:
         self.before()
         self.batches.append(len(boxes))
         if not len(boxes):
@@ -116,7 +120,9 @@ class FakeEstimator:
         people = visible_boxes(image)
         rows = [self._read(image, people, box) for box in boxes]
         keypoints, scores = (np.stack(column) for column in zip(*rows, strict=True))
-        return Poses(keypoints, scores, boxes, np.ones(len(boxes), np.float32), self.skeleton)
+        if box_scores is None:
+            box_scores = np.ones(len(boxes), np.float32)
+        return Poses(keypoints, scores, boxes, box_scores, self.skeleton)
 
     def _read(self, image: Image, people: dict[int, Floats], box: Floats) -> tuple[Floats, Floats]:
         x1, y1, x2, y2 = np.maximum(np.rint(box).astype(int), 0)
@@ -131,7 +137,7 @@ class FakeEstimator:
 
 @dataclass
 class FakeSource:
-    """Frames of a scene, read slowly if `period_s` says so."""
+    """Frames of a scene, read slowly if `period_s` says so; opens when it is made."""
 
     people: Scene = TWO_PEOPLE
     frames: int = 20
@@ -140,10 +146,10 @@ class FakeSource:
     period_s: float = 0.0
     before: Callable[[], None] = lambda: None
     name: str = "scene"
+    is_live: bool = False
+    dropped: int = 0
+    warning: str | None = None
     log: list[str] = field(default_factory=list)
-
-    def open(self) -> None:
-        self.log.append("open")
 
     def __iter__(self) -> Iterator[Frame]:
         for index in range(self.frames):
@@ -162,14 +168,14 @@ class FakeSink:
 
     name: str = "list"
     results: list[Result] = field(default_factory=list)
-    images: list[Image | None] = field(default_factory=list)
+    images: list[Image] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
     before: Callable[[], None] = lambda: None
 
     def open(self) -> None:
         self.log.append("open")
 
-    def write(self, result: Result, image: Image | None = None) -> None:
+    def write(self, result: Result, image: Image, /) -> None:
         self.before()
         self.results.append(result)
         self.images.append(image)
@@ -178,4 +184,5 @@ class FakeSink:
         self.log.append("finish")
 
     def abort(self) -> None:
-        self.log.append("abort")
+        if "finish" not in self.log:
+            self.log.append("abort")

@@ -1,0 +1,94 @@
+"""From a result to its picture: background, trails, people."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import cv2
+import numpy as np
+
+from posetrack.media.drawing import Style, draw
+from posetrack.media.palette import INK, id_colour
+from posetrack.types import Floats, Image, Result, Tracks
+
+_SHIFT = 4
+
+
+class Trails:
+    """Where each identity was during the last `length_s` seconds.
+
+    A trail follows the middle of the box's lower edge, so that it lies on the ground and not
+    across the body.
+    """
+
+    def __init__(self, length_s: float = 1.5) -> None:
+        self.length_s = length_s
+        self._paths: dict[int, deque[tuple[float, float, float]]] = {}
+
+    def update(self, tracks: Tracks, pts_s: float) -> None:
+        """Add where people are now; forget what is too old."""
+        feet = _feet(tracks)
+        for number, (x, y) in zip(tracks.ids.tolist(), feet.tolist(), strict=True):
+            self._paths.setdefault(number, deque()).append((pts_s, x, y))
+        oldest = pts_s - self.length_s
+        for number in list(self._paths):
+            path = self._paths[number]
+            while path and path[0][0] < oldest:
+                path.popleft()
+            if not path:
+                del self._paths[number]
+
+    def draw(self, image: Image, *, thickness: float = 1.0) -> None:
+        """Draw the trails into `image`, in place; the older a piece, the thinner."""
+        reach = 4 * max(image.shape[:2])
+        widest = max(2, round(min(image.shape[:2]) / 200 * thickness))
+        for number, path in self._paths.items():
+            if len(path) < 2:
+                continue
+            xy = np.clip(np.array(path)[:, 1:], -reach, reach)
+            line = np.round(xy * (1 << _SHIFT)).astype(np.int32)
+            cv2.polylines(image, [line], False, INK, widest + 2, cv2.LINE_AA, _SHIFT)
+            for piece in range(3):
+                part = line[piece * len(line) // 3 : (piece + 1) * len(line) // 3 + 1]
+                pen = max(1, round(widest * (piece + 1) / 3))
+                cv2.polylines(image, [part], False, id_colour(number), pen, cv2.LINE_AA, _SHIFT)
+
+
+class Painter:
+    """The picture of each result in turn; keeps the history that trails need.
+
+    The frame's own image is never touched.
+    """
+
+    def __init__(self, style: Style | None = None) -> None:
+        self.style = Style() if style is None else style
+        self._trails = Trails(self.style.trail_s) if "trails" in self.style.layers else None
+
+    def __call__(self, result: Result) -> Image:
+        """(H, W, 3) a new picture with the tracks of `result` drawn."""
+        picture = background(result.frame.image, self.style.background)
+        if self._trails is not None:
+            self._trails.update(result.tracks, result.frame.pts_s)
+            self._trails.draw(picture, thickness=self.style.thickness)
+        draw(picture, result.tracks, self.style)
+        return picture
+
+
+def background(image: Image, kind: str) -> Image:
+    """A new picture to draw on: a copy of the image, black, or the image blurred."""
+    if kind == "black":
+        return np.zeros_like(image)
+    if kind == "blur":
+        height, width = image.shape[:2]
+        small = cv2.resize(
+            image, (max(1, width // 24), max(1, height // 24)), interpolation=cv2.INTER_AREA
+        )
+        smooth = cv2.GaussianBlur(small, (0, 0), 1.0)
+        return np.asarray(cv2.resize(smooth, (width, height)), np.uint8)
+    return image.copy()
+
+
+def _feet(tracks: Tracks) -> Floats:
+    """(N, 2) the middle of the box's lower edge."""
+    boxes = tracks.poses.boxes
+    return np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]], axis=1)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import random
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -258,3 +260,18 @@ def test_track_says_where_it_failed() -> None:
     )
     with pytest.raises(StageError, match="stage 'track' failed at frame 0: RuntimeError: boom"):
         list(results)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_finalises_what_was_done_and_is_reported(number: signal.Signals) -> None:
+    sink = FakeSink()
+
+    def interrupt(result: Result) -> None:
+        if result.frame.index == 5:
+            os.kill(os.getpid(), number)
+
+    source = FakeSource(frames=100_000)
+    summary = run(source, perception(), [sink], on_progress=interrupt, signals=True)
+    assert summary.interrupted == number
+    assert summary.complete
+    assert sink.log == ["open", "finish"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,6 @@ from posetrack.geometry import (
     box_area,
     box_diagonal,
     greedy_nms,
-    iou_matrix,
     keypoints_to_boxes,
     oks_matrix,
 )
@@ -31,12 +31,14 @@ class People(Rows):
         scores: (N, K).
         boxes: (N, 4) around the visible keypoints.
         visible: (N, K) keypoints at or above the threshold.
+        areas: (N,) of the boxes.
     """
 
     keypoints: Floats
     scores: Floats
     boxes: Floats
     visible: Bools
+    areas: Floats
 
 
 def read_people(poses: Poses, rules: Rules, size: tuple[int, int]) -> tuple[People, Bools]:
@@ -49,8 +51,8 @@ def read_people(poses: Poses, rules: Rules, size: tuple[int, int]) -> tuple[Peop
         expand=rules.settings.box_scale,
         size=size,
     )
-    visible = poses.scores >= rules.visible
-    return People(poses.keypoints, poses.scores, boxes, visible), enough & (box_area(boxes) > 0)
+    visible, areas = poses.scores >= rules.visible, box_area(boxes)
+    return People(poses.keypoints, poses.scores, boxes, visible, areas), enough & (areas > 0)
 
 
 def mean_visible_score(people: People) -> Floats:
@@ -65,8 +67,7 @@ def oks_between(a: People, b: People, rules: Rules) -> Floats:
         mean = (box_diagonal(a.boxes)[:, None] + box_diagonal(b.boxes)[None]) / 2
         scale_sq, visible = np.asarray(mean**2, np.float32), None
     else:
-        area = box_area(a.boxes)[:, None] + box_area(b.boxes)[None]
-        scale_sq = np.asarray(area / 2, np.float32)
+        scale_sq = (a.areas[:, None] + b.areas[None]) / np.float32(2)
         visible = a.visible[:, None] & b.visible[None]
     return oks_matrix(
         a.keypoints, b.keypoints, variance=rules.variance, scale_sq=scale_sq, visible=visible
@@ -95,23 +96,23 @@ def distance_scores(rows: People, tracks: People, rules: Rules, age_frames: Ints
     return np.asarray(np.where(count >= rules.min_keypoints, score, _NEVER), np.float32)
 
 
-def keep_one_each(people: People, usable: Bools, rank: Ints, rules: Rules) -> Bools:
-    """(N,) usable poses left when of every two that are one person the lower rank goes.
+def keep_one_each(
+    similarity: Floats, usable: Bools, rank: Callable[[], Ints], threshold: float
+) -> Bools:
+    """(N,) usable rows left when of every two that are one person the lower rank goes.
 
     Args:
-        usable: (N,) poses that take part.
-        rank: (N,) distinct, higher stays.
+        similarity: (N, N), symmetric.
+        usable: (N,) rows that take part.
+        rank: makes the (N,) distinct ranks, higher stays; most frames do not need them.
     """
     index = np.flatnonzero(usable)
-    if len(index) < 2:
+    same = similarity >= threshold
+    if same[np.ix_(index, index)].sum() <= len(index):
         return usable
-    chosen = people if len(index) == len(people) else people[index]
-    if rules.settings.pose_similarity == "oks":
-        similarity = oks_between(chosen, chosen, rules)
-    else:
-        similarity = iou_matrix(chosen.boxes, chosen.boxes)
     left = np.zeros(len(usable), bool)
-    left[index] = greedy_nms(rank[index].astype(float), similarity, rules.settings.pose_nms)
+    chosen = similarity[np.ix_(index, index)]
+    left[index] = greedy_nms(rank()[index].astype(float), chosen, threshold)
     return left
 
 

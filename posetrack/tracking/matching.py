@@ -62,33 +62,36 @@ def match(
     """
     settings, t = rules.settings, len(tracks.ids)
     own = column_of(track_ids, tracks.ids)
-    similarity = _similarity(people, tracks, rules)
+    similarity, among = _similarities(people, tracks, rules)
     continuity = np.zeros(len(own), np.float32)
     if t:
         continuity = np.where(own >= 0, similarity[np.arange(len(own)), own], continuity)
-    left = keep_one_each(people, usable, _rank(people, own, continuity, tracks, rules), rules)
+    left = keep_one_each(
+        among, usable, lambda: _rank(people, own, continuity, tracks, rules), settings.pose_nms
+    )
     row_of = np.full(t, -1)
-    if not t or not left.any():
+    if not t:
         return row_of, left
     left = left.copy()
     threshold = _LEAST_DISTANCE_SCORE
     if settings.association != "mahalanobis":
         threshold = settings.match_oks if settings.association == "oks" else settings.match_iou
-        rows = np.flatnonzero(left & (own >= 0) & (continuity >= threshold))
-        rows = rows[tracks.seen[own[rows]]]
+        rows = np.flatnonzero(left & (continuity >= threshold) & (own >= 0) & tracks.seen[own])
         row_of[own[rows]], left[rows] = rows, False
-    free = (track_ids < 0)[:, None] | (own[:, None] == np.arange(t))
     for stage in ("seen", "all"):
-        open_pairs = free & left[:, None] & (row_of < 0)
+        if not left.any():
+            break
+        free = (track_ids < 0)[:, None] | (own[:, None] == np.arange(t))
+        free &= left[:, None] & (row_of < 0)
         if stage == "seen":
-            open_pairs &= tracks.seen
+            free &= tracks.seen
         else:
-            open_pairs &= (tracks.seen | strong[:, None]) & tracks.alive
-        if not open_pairs.any():
+            free &= (tracks.seen | strong[:, None]) & tracks.alive
+        if not free.any():
             continue
         if stage == "all":
             similarity, threshold = iou_matrix(people.boxes, tracks.boxes), settings.match_iou
-        chosen = np.where(open_pairs, similarity, -np.inf)
+        chosen = np.where(free, similarity, -np.inf)
         rows, columns = pair(chosen, threshold, settings.assignment)
         row_of[columns], left[rows] = rows, False
     return row_of, left
@@ -102,15 +105,21 @@ def column_of(track_ids: Ints, ids: Ints) -> Ints:
     return np.where(ids[column] == track_ids, column, -1)
 
 
-def _similarity(people: People, tracks: Expected, rules: Rules) -> Floats:
-    """(N, T) of poses and tracks, for the first stage."""
-    if not len(people) or not len(tracks.ids):
-        return np.zeros((len(people), len(tracks.ids)), np.float32)
-    if rules.settings.association == "oks":
-        return oks_between(people, tracks.people, rules)
-    if rules.settings.association == "iou":
-        return iou_matrix(people.boxes, tracks.people.boxes)
-    return distance_scores(people, tracks.people, rules, tracks.hits)
+def _similarities(people: People, tracks: Expected, rules: Rules) -> tuple[Floats, Floats]:
+    """(N, T) of poses and tracks for the first stage, and (N, N) of the poses."""
+    settings, n = rules.settings, len(people)
+    if settings.association == settings.pose_similarity == "oks":
+        both = oks_between(people, people.joined(tracks.people), rules)
+        return both[:, n:], both[:, :n]
+    if settings.pose_similarity == "oks":
+        among = oks_between(people, people, rules)
+    else:
+        among = iou_matrix(people.boxes, people.boxes)
+    if settings.association == "oks":
+        return oks_between(people, tracks.people, rules), among
+    if settings.association == "iou":
+        return iou_matrix(people.boxes, tracks.people.boxes), among
+    return distance_scores(people, tracks.people, rules, tracks.hits), among
 
 
 def _rank(people: People, own: Ints, continuity: Floats, tracks: Expected, rules: Rules) -> Ints:

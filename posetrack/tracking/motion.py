@@ -37,38 +37,49 @@ class ConstantVelocity(Rows):
     Attributes:
         position: (N, D).
         velocity: (N, D) per second.
-        covariance: (N, 3) variance of position, covariance, variance of velocity.
+        spread: (N,) variance of the position.
+        coupling: (N,) covariance of position and velocity.
+        speed_spread: (N,) variance of the velocity.
     """
 
     position: Doubles
     velocity: Doubles
-    covariance: Doubles
+    spread: Doubles
+    coupling: Doubles
+    speed_spread: Doubles
 
     @classmethod
     def start(cls, measured: Doubles, size: Doubles, noise: Noise) -> Self:
         """Filters at rest on a first measurement of things of `size` (N,)."""
-        spread = np.array([4 * noise.measured**2, 0, noise.initial_speed**2])
-        return cls(measured, np.zeros_like(measured), size[:, None] ** 2 * spread)
+        area = size * size
+        spread = area * (2 * noise.measured) ** 2
+        still = np.zeros_like(measured)
+        return cls(measured, still, spread, np.zeros_like(area), area * noise.initial_speed**2)
 
     def predicted(self, dt_s: float, size: Doubles, noise: Noise) -> Self:
         """The filters `dt_s` later."""
-        pp, pv, vv = self.covariance.T
-        growth = size[:, None] ** 2 * (dt_s * np.array([noise.position**2, 0, noise.velocity**2]))
-        moved = np.stack([pp + dt_s * (2 * pv + dt_s * vv), pv + dt_s * vv, vv], axis=1)
-        position = self.position + dt_s * self.velocity
-        return type(self)(position, self.velocity, moved + growth)
+        area = size * size * dt_s
+        turned = dt_s * self.speed_spread
+        coupling = self.coupling + turned
+        return type(self)(
+            self.position + dt_s * self.velocity,
+            self.velocity,
+            self.spread + dt_s * (self.coupling + coupling) + area * noise.position**2,
+            coupling,
+            self.speed_spread + area * noise.velocity**2,
+        )
 
     def corrected(self, measured: Doubles, size: Doubles, noise: Noise) -> Self:
         """The filters after a measurement (N, D)."""
-        pp, pv, vv = self.covariance.T
-        spread = pp + (noise.measured * size) ** 2
-        gain, speed_gain = pp / spread, pv / spread
+        total = self.spread + (noise.measured * size) ** 2
+        gain, speed_gain = self.spread / total, self.coupling / total
         offset = measured - self.position
-        covariance = np.stack([(1 - gain) * pp, (1 - gain) * pv, vv - speed_gain * pv], axis=1)
         return type(self)(
             self.position + gain[:, None] * offset,
             self.velocity + speed_gain[:, None] * offset,
-            covariance,
+            (1 - gain) * self.spread,
+            (1 - gain) * self.coupling,
+            self.speed_spread - speed_gain * self.coupling,
         )
 
 

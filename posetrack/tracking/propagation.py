@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from posetrack.geometry import box_area, clip_boxes, greedy_nms, iou_matrix
+from posetrack.geometry import box_area, greedy_nms, iou_matrix
 from posetrack.tracking.settings import TrackerSettings
 from posetrack.types import Bools, Detections, Floats, Ints
 
@@ -69,12 +69,12 @@ def merge_proposals(
     """
     found = usable_detections(detections, settings)
     boxes, scores, ids, ranks = tracked
-    in_image = box_area(clip_boxes(boxes, size)) > 0
-    use = in_image & (box_area(boxes) > settings.track_min_size_px**2)
+    in_image = np.minimum(boxes[:, 2:], size) > np.maximum(boxes[:, :2], 0)
+    use = in_image.all(axis=1) & (box_area(boxes) > settings.track_min_size_px**2)
     if not use.all():
         boxes, scores, ids, ranks = boxes[use], scores[use], ids[use], ranks[use]
     confirmed = np.ones(len(boxes), bool)
-    if len(found) or detections is not None:
+    if detections is not None:
         confirmed = _confirmed(boxes, found.boxes)
         n = len(found)
         boxes = np.concatenate([boxes, found.boxes])
@@ -85,9 +85,10 @@ def merge_proposals(
     order = np.lexsort((-box_area(boxes), -ranks))
     if len(order) > 1:
         boxes = boxes[order]
-        falling = -np.arange(len(order), dtype=float)
-        keep = greedy_nms(falling, iou_matrix(boxes, boxes), settings.box_nms_iou)
-        order, boxes = order[keep], boxes[keep]
+        iou = iou_matrix(boxes, boxes)
+        if (iou >= settings.box_nms_iou).sum() > len(order):
+            keep = greedy_nms(-np.arange(len(order), dtype=float), iou, settings.box_nms_iou)
+            order, boxes = order[keep], boxes[keep]
     chosen = order[: settings.max_boxes]
     return Proposals(
         boxes[: settings.max_boxes],

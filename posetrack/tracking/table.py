@@ -160,10 +160,12 @@ class TrackTable(Rows):
     def lose(self, unmatched: Bools, rules: Rules, now_s: float) -> None:
         """Note who was not seen, or only where the detector sees nobody again and again."""
         settings = rules.settings
+        doubtful = (self.refusals >= _REFUSALS).any()
+        if not doubtful and not unmatched.any():
+            return
         first = unmatched & (self.missing == 0)
-        if first.any():
-            self.crop_until_s[first] = self.seen_s[first] + settings.lost_crop_s
-        if settings.max_undetected_s is not None:
+        self.crop_until_s[first] = self.seen_s[first] + settings.lost_crop_s
+        if doubtful and settings.max_undetected_s is not None:
             refused = (self.refusals >= _REFUSALS) & (self.missing == 0)
             refused &= now_s - self.confirmed_s > settings.max_undetected_s
             if refused.any():

@@ -6,7 +6,7 @@ from collections import deque
 
 import numpy as np
 
-from posetrack.geometry import keypoints_to_boxes
+from posetrack.geometry import clip_boxes
 from posetrack.skeletons import Skeleton
 from posetrack.tracking.association import People, mean_visible_score, read_people
 from posetrack.tracking.matching import Expected, match
@@ -46,12 +46,17 @@ class Tracker:
         """Forget everybody; ids go on, so that none is used twice."""
         k = len(self.skeleton)
         self._now_s = 0.0
+        self._soon: tuple[float, Expected, ConstantVelocity] | None = None
         self._dt_s = 1.0 if self.settings.clock == "frames" else _NOMINAL_DT_S
         self._last_t_s: float | None = None
         self._recent: deque[Tracks] = deque(maxlen=self.settings.history)
         nobody = Poses.empty(self.skeleton)
         people = People(
-            nobody.keypoints, nobody.scores, nobody.boxes, np.zeros((0, k), dtype=np.bool_)
+            nobody.keypoints,
+            nobody.scores,
+            nobody.boxes,
+            np.zeros((0, k), dtype=np.bool_),
+            nobody.box_scores,
         )
         self._table = self._born(people, nobody.box_scores)
 
@@ -66,8 +71,11 @@ class Tracker:
             size: (width, height) of the frame.
         """
         table, dt_s = self._table, self._interval(t_s)
-        boxes = self._propagated(dt_s, size)
-        seen = table.missing == 0
+        expected, _ = self._expected(dt_s)
+        seen = expected.seen
+        boxes = clip_boxes(expected.people.boxes, size)
+        if not seen.all():
+            boxes = np.where(seen[:, None], boxes, expected.boxes)
         live = seen | (self._now_s + dt_s <= table.crop_until_s + 1e-9)
         tracked = (boxes, table.box_scores, table.ids, np.where(seen, SEEN, LOST))
         if not live.all():
@@ -93,14 +101,14 @@ class Tracker:
                 f"{len(proposals)} proposals of {self.skeleton!r} need as many poses, got {poses!r}"
             )
         dt_s, rules = self._interval(t_s), self._rules
-        expected, box = self._expected(dt_s)
+        expected, self._table.box = self._expected(dt_s)
+        self._soon = None
         self._now_s, self._dt_s, self._last_t_s = self._now_s + dt_s, dt_s, t_s
         people, usable = read_people(poses, rules, size)
         strong = usable & (mean_visible_score(people) >= rules.birth_score)
         row_of, left = match(
             people, usable, strong, proposals.track_ids, tracks=expected, rules=rules
         )
-        self._table.box = box
         row_of = self._see(people, row_of, proposals, poses.box_scores)
         new = np.flatnonzero(left & strong & (proposals.track_ids < 0))
         if len(new):
@@ -131,28 +139,8 @@ class Tracker:
             people.scores,
             people.boxes + np.concatenate([shift, shift], axis=1),
             people.visible,
+            people.areas,
         )
-
-    def _propagated(self, dt_s: float, size: tuple[int, int]) -> Floats:
-        """(T, 4) around the moved keypoints of seen tracks; the filter's guess for lost ones."""
-        table, boxes = self._table, self._table.people.boxes
-        if not len(table):
-            return boxes
-        if self.settings.motion != "none":
-            moved = self._moved(dt_s)
-            boxes, _ = keypoints_to_boxes(
-                moved.keypoints,
-                moved.scores,
-                threshold=self._rules.visible,
-                min_keypoints=1,
-                expand=self.settings.box_scale,
-                size=size,
-            )
-        lost = table.missing > 0
-        if lost.any():
-            boxes = boxes.copy()
-            boxes[lost] = from_centres(self._predicted(dt_s).position[lost])
-        return boxes
 
     def _predicted(self, dt_s: float) -> ConstantVelocity:
         """The box filters in `dt_s`."""
@@ -162,13 +150,17 @@ class Tracker:
         return box.predicted(dt_s, person_sizes(box.position), self._rules.noise)
 
     def _expected(self, dt_s: float) -> tuple[Expected, ConstantVelocity]:
-        """The tracks as they should look in `dt_s`, and their box filters."""
+        """The tracks as they should look in `dt_s`, and their box filters; kept until `update`."""
+        if self._soon is not None and self._soon[0] == dt_s:
+            return self._soon[1], self._soon[2]
         table, box = self._table, self._predicted(dt_s)
         seen = table.missing == 0
         unseen_s = self._now_s + dt_s - table.seen_s
         alive = seen | (unseen_s <= self.settings.max_missing_s + 1e-9)
         boxes = from_centres(box.position)
-        return Expected(self._moved(dt_s), boxes, table.ids, seen, alive, table.hits), box
+        expected = Expected(self._moved(dt_s), boxes, table.ids, seen, alive, table.hits)
+        self._soon = (dt_s, expected, box)
+        return expected, box
 
     def _born(self, people: People, box_scores: Floats) -> TrackTable:
         """New tracks with the next ids."""

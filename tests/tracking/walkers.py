@@ -54,7 +54,9 @@ class Walker:
         return np.concatenate([centre - half, centre + half])
 
 
-def network(walkers: Iterable[Walker], boxes: Floats, t_s: float, rng: np.random.Generator) -> Poses:
+def network(
+    walkers: Iterable[Walker], boxes: Floats, t_s: float, rng: np.random.Generator
+) -> Poses:
     """What a good pose network answers: the person that fills each box best, or a weak ghost."""
     here = [w for w in walkers if w.enter <= t_s <= w.leave]
     n = len(boxes)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol
 
-from posetrack.media.sink import Sink
+from posetrack.media.sink import Sink as Sink
 from posetrack.perception import BoxesOf, Perception
 from posetrack.pipeline import Pipeline, Report, Spread, Stage, StageTimes, stop_on_signals
 from posetrack.types import Detections, Frame, Image, Mark, Result

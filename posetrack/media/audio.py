@@ -22,18 +22,13 @@ class AudioCopy:
         self.warning: str | None = None
         self._output = output
         self._next: Any = None
+        self._unit = 0.0
         self._source = av.open(str(path), metadata_errors="replace")
-        videos, sounds = self._source.streams.video, self._source.streams.audio
+        sounds = self._source.streams.audio
         if not sounds:
             self._packets: Any = iter(())
             return
         sound = sounds[0]
-        video = next(iter(videos), None)
-        start = 0.0
-        if video is not None and video.start_time is not None:
-            start = float(video.start_time * video.time_base)
-        self._video_start_s = start
-        self._shift = 0
         try:
             self._stream = output.add_stream_from_template(sound)
         except (ValueError, av.error.FFmpegError):
@@ -47,12 +42,17 @@ class AudioCopy:
         self._unit = float(sound.time_base)
         self._packets = self._source.demux(sound)
 
-    def begin(self, origin_s: float) -> None:
-        """Set the media time, from the start of the pictures, that becomes 0 in the output."""
-        if self.warning is None and self._source.streams.audio:
-            self._origin_s = self._video_start_s + origin_s
-            self._shift = round(self._origin_s / self._unit)
-            self._first_s = -PRIMING_S if origin_s <= 0 else -self._unit
+    def begin(self, file_s: float, *, at_start: bool) -> None:
+        """Set the time in the file that becomes 0 in the output.
+
+        Args:
+            file_s: time in the file of the first picture written.
+            at_start: whether the file begins there.
+        """
+        if self._unit:
+            self._origin_s = file_s
+            self._shift = round(file_s / self._unit)
+            self._first_s = -PRIMING_S if at_start else -self._unit
 
     def copy_until(self, end_s: float) -> None:
         """Write the packets that begin before `end_s` of the output."""

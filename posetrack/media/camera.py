@@ -62,6 +62,7 @@ class CameraSource:
         self.duration_s: float | None = None
         self.time_base = Fraction(1, 90_000)
         self.time_scale = 1.0
+        self.zero_s = 0.0
         self.sample_aspect = Fraction(1)
         self.dropped = 0
         self.warning: str | None = None

@@ -107,6 +107,9 @@ class FileSource:
             self._length_s = float(stream.duration * stream.time_base)
         elif self._container.duration:
             self._length_s = self._container.duration / 1_000_000
+        if self._container.format.name == "avi" and stream.frames:
+            # The duration of an AVI is guessed from the bytes there are, also when it is cut.
+            self._length_s = float(stream.frames / self._file_fps)
         self.duration_s: float | None = None
         self.frame_count: int | None = None
         if self._length_s is None:
@@ -121,12 +124,19 @@ class FileSource:
     def _begin(self) -> None:
         """Decode the first frame wanted: it tells the size, and that there is one."""
         self._damaged, self._broken = 0, ""
-        self._earlier = self._skip_ahead() if self._start_s > 0 else []
-        self._first = self._restart()
-        if self._first is None and self._earlier:  # the index led past the last key frame
-            self._first = self._rewind()
+        self._zero: int | None = None
+        self._earlier: list[int] = []
+        wanted_s, self._start_s = self._start_s, 0.0
+        self._first = self._restart()  # its time stamp is where time begins
+        if self._first is not None and wanted_s > 0:
+            self._start_s = wanted_s
+            self._earlier = self._skip_ahead()
+            self._first = self._restart()
+            if self._first is None and self._earlier:  # the index led past the last key frame
+                self._first = self._rewind()
         if self._first is None:
             raise SourceError(self._why_empty())
+        self.zero_s = float((self._zero or 0) * self.time_base)
         picture = self._first[0]
         self._orientation = _orientation(picture)
         if self._flip:
@@ -138,7 +148,6 @@ class FileSource:
 
     def _restart(self) -> tuple[Any, float] | None:
         """The first frame wanted, decoding from where the container stands."""
-        self._zero = self._stream.start_time
         self._index, self._last_s = -1, -float("inf")
         self._decoded = self._decode()
         first = next(self._decoded, None)
@@ -149,9 +158,12 @@ class FileSource:
     def _rewind(self) -> tuple[Any, float] | None:
         """The first frame wanted, decoding from the beginning of the file."""
         self._earlier = []
+        self._reopen()
+        return self._restart()
+
+    def _reopen(self) -> None:
         self._container.close()
         self._open(self._path)
-        return self._restart()
 
     def _skip_ahead(self) -> list[int]:
         """Seek to the key frame before the start; the time stamps up to it, in order.
@@ -159,7 +171,8 @@ class FileSource:
         The packets are read (not decoded) up to there, so that frames keep their true index.
         Empty where the file has no usable time stamps: it is then decoded from the beginning.
         """
-        stream, zero = self._stream, self._stream.start_time or 0
+        self._reopen()
+        stream, zero = self._stream, self._zero or 0
         wanted = zero + int(self._start_s / self.time_base)
         stamps = []
         for packet in self._container.demux(stream):
@@ -172,8 +185,7 @@ class FileSource:
         except av.error.FFmpegError:
             stamps = []
         if not stamps:
-            self._container.close()
-            self._open(self._path)
+            self._reopen()
         return sorted(stamps)
 
     def _before_start(self) -> int | float:

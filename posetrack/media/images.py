@@ -50,6 +50,7 @@ class ImageSource:
         self.warning: str | None = None
         self.time_base = 1 / rate
         self.time_scale = 1.0
+        self.zero_s = 0.0
         self.sample_aspect = Fraction(1)
         self.fps: Fraction | float = rate / stride
         self._rate, self._flip = rate, flip

@@ -30,12 +30,13 @@ class Source(Protocol):
         path: the file or folder, None for live sources.
         size: (width, height) of the first frame, after rotation.
         fps: average frames a second that come out, in the time of `Frame.pts_s`; never rounded.
-        frame_count: how many frames will come, None if unknown; an estimate for some containers.
+        frame_count: how many frames will come as the file says, None if unknown.
         duration_s: length of what will be read, None if unknown.
         is_live: frames come when they come, and those nobody takes in time are dropped.
         has_audio: whether there is sound to keep.
         time_base: unit of the stored time stamps; the encoder keeps it.
         time_scale: seconds of `Frame.pts_s` in a second of the file; not 1 only in slow motion.
+        zero_s: time in the file at which `Frame.pts_s` is 0, for the sound.
         sample_aspect: width over height of one pixel.
         dropped: frames read but never given out.
         warning: one line about what was wrong, known at the end; None if nothing was.
@@ -52,6 +53,7 @@ class Source(Protocol):
     has_audio: bool
     time_base: Fraction
     time_scale: float
+    zero_s: float
     sample_aspect: Fraction
     dropped: int
     warning: str | None

@@ -113,7 +113,7 @@ class VideoSink:
         if self._origin_s is None:
             self._origin_s = media_s
             if self._audio is not None:
-                self._audio.begin(media_s)
+                self._audio.begin(self._source.zero_s + media_s, at_start=media_s <= 0)
         pts = round((media_s - self._origin_s) / self._unit)
         pts = max(pts, self._last_pts + 1)  # two frames within one tick of the time base
         self._last_pts = frame.pts = pts

@@ -24,6 +24,7 @@ Progress = Callable[[str, int, int | None], None]
 
 TIMEOUT_S = 20.0
 ATTEMPTS = 4
+PAUSE_S = 0.5
 _CHUNK = 1 << 18
 _WORTH_RETRYING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{7,8})(?:_\d{8})?\.pth$")
@@ -137,7 +138,7 @@ def _download(
             if not problem.again:
                 break
         if attempt < attempts:
-            time.sleep(min(timeout_s, 0.5 * 2**attempt) * random.uniform(0.5, 1))
+            time.sleep(PAUSE_S * 2**attempt * random.uniform(0.5, 1))
     size = f" ({address.size / 1e6:.0f} MB)" if address.size else ""
     raise DownloadError(
         f"{redact(address.url)}{size} could not be fetched: {reason}; with no network, put the "

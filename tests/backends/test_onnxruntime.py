@@ -1,0 +1,157 @@
+"""ONNX Runtime: real devices, one thread pool, one-line errors."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import graphs
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+from posetrack.backends import open_backend
+from posetrack.errors import BackendError, DeviceError, ModelError
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return graphs.brightest_pixel(tmp_path / "model.onnx", keypoints=5, size=(32, 64))
+
+
+def test_specs_tell_names_shapes_and_dynamic_axes(model: Path) -> None:
+    backend = open_backend("ort", model)
+    (only,) = backend.inputs
+    assert (only.name, only.shape, only.dtype) == ("input", (None, 3, 64, 32), np.float32)
+    assert [spec.shape for spec in backend.outputs] == [(None, 5, 64), (None, 5, 128)]
+    assert (backend.device, backend.precision) == ("cpu", "fp32")
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_any_batch_size_runs(count: int, model: Path) -> None:
+    outputs = open_backend("ort", model).run({"input": np.zeros((count, 3, 64, 32), np.float32)})
+    assert outputs["simcc_x"].shape == (count, 5, 64)
+
+
+def test_a_wrong_input_is_one_line(model: Path) -> None:
+    backend = open_backend("ort", model)
+    for bad in (
+        {"other": np.zeros((1, 3, 64, 32), np.float32)},
+        {"input": np.zeros((1, 3, 64, 32))},
+    ):
+        with pytest.raises(BackendError, match="onnxruntime on cpu: ") as caught:
+            backend.run(bad)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_closed_model_says_so(model: Path) -> None:
+    backend = open_backend("ort", model)
+    backend.close()
+    with pytest.raises(BackendError, match="was closed"):
+        backend.run({})
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model at all", b"\x08" * 50])
+def test_a_file_that_is_no_graph_is_refused_in_one_line(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"bad\.onnx") as caught:
+        open_backend("ort", path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cut_file_is_refused_wherever_it_is_cut(model: Path, tmp_path: Path) -> None:
+    whole = model.read_bytes()
+    for length in range(1, len(whole), max(1, len(whole) // 40)):
+        path = tmp_path / "cut.onnx"
+        path.write_bytes(whole[:length])
+        with pytest.raises(ModelError, match=r"cut\.onnx"):
+            open_backend("ort", path)
+
+
+@pytest.mark.skipif(
+    "CUDAExecutionProvider" in ort.get_available_providers(), reason="this build has CUDA"
+)
+def test_cuda_is_refused_where_this_build_has_none(model: Path) -> None:
+    with pytest.raises(DeviceError, match=r"'cuda' asked.* here offers .*cpu.*onnxruntime-gpu"):
+        open_backend("ort", model, device="cuda")
+
+
+def test_a_provider_that_falls_back_is_refused(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The runtime lists CUDA, then starts the CPU instead: what happens without a driver."""
+    listed = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(ort, "get_available_providers", lambda: listed)
+    monkeypatch.setattr(ort, "preload_dlls", lambda: None, raising=False)
+    real = ort.InferenceSession
+
+    def session(path: str, options: object, *, providers: object, **rest: object) -> object:
+        return real(path, options, providers=["CPUExecutionProvider"])
+
+    monkeypatch.setattr(ort, "InferenceSession", session)
+    with pytest.raises(DeviceError, match="'cuda:1' asked, onnxruntime could only start CPU"):
+        open_backend("ort", model, device="cuda:1")
+
+
+def test_an_unknown_device_is_refused(model: Path) -> None:
+    with pytest.raises(DeviceError, match="device 'gpu7' asked of onnxruntime, which knows cpu"):
+        open_backend("ort", model, device="gpu7")
+
+
+def test_auto_chooses_a_device_and_says_which(
+    model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    backend = open_backend("ort", model, device="auto")
+    assert backend.device in {"cpu", "cuda:0"}
+    assert "device auto" in caplog.text
+
+
+def test_a_precision_that_the_graph_lacks_is_refused(model: Path) -> None:
+    with pytest.raises(BackendError, match=r"precision bf16 asked, model\.onnx computes in fp32"):
+        open_backend("ort", model, precision="bf16")
+
+
+def test_an_unknown_option_is_refused(model: Path) -> None:
+    with pytest.raises(BackendError, match="no option 'fast': known are"):
+        open_backend("ort", model, options={"fast": True})
+
+
+def _python(code: str, *arguments: object, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=15,
+        env=os.environ | environment,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+_TWO_MODELS = """
+import sys
+from pathlib import Path
+from posetrack.backends import open_backend
+a = open_backend("ort", Path(sys.argv[1]), threads=1)
+b = open_backend("ort", Path(sys.argv[1]), threads=2)
+print(a.threads, b.threads)
+"""
+
+
+def test_all_models_of_a_process_share_one_thread_pool(model: Path) -> None:
+    assert _python(_TWO_MODELS, model) == "1 1"
+
+
+def test_threads_of_their_own_are_there_on_request(model: Path) -> None:
+    assert _python(_TWO_MODELS, model, POSETRACK_ORT_POOL="own") == "1 2"
+
+
+def test_threads_of_its_own_are_refused_beside_the_shared_pool(model: Path) -> None:
+    open_backend("ort", model)
+    with pytest.raises(BackendError, match="thread_pool=own asked, another model"):
+        open_backend("ort", model, options={"thread_pool": "own"})

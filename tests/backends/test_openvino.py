@@ -1,0 +1,61 @@
+"""OpenVINO, where it is installed: fp32 means fp32."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import graphs
+import numpy as np
+import pytest
+
+from posetrack.backends import open_backend
+from posetrack.errors import BackendError, DeviceError, ModelError
+
+pytest.importorskip("openvino")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return graphs.brightest_pixel(tmp_path / "model.onnx", keypoints=5, size=(32, 64))
+
+
+def test_it_says_where_and_in_which_precision_it_runs(model: Path) -> None:
+    backend = open_backend("openvino", model)
+    assert (backend.kind, backend.device, backend.precision) == ("openvino", "cpu", "fp32")
+    assert backend.inputs[0].shape == (None, 3, 64, 32)
+    assert [spec.name for spec in backend.outputs] == ["simcc_x", "simcc_y"]
+
+
+@pytest.mark.parametrize("count", [1, 4, 2])
+def test_any_batch_size_runs(count: int, model: Path) -> None:
+    outputs = open_backend("openvino", model).run(
+        {"input": np.zeros((count, 3, 64, 32), np.float32)}
+    )
+    assert outputs["simcc_y"].shape == (count, 5, 128)
+
+
+def test_outputs_are_not_overwritten_by_the_next_run(model: Path) -> None:
+    backend = open_backend("openvino", model)
+    first = backend.run({"input": np.ones((1, 3, 64, 32), np.float32)})["simcc_x"]
+    before = first.copy()
+    backend.run({"input": np.full((1, 3, 64, 32), 5, np.float32)})
+    np.testing.assert_array_equal(first, before)
+
+
+def test_a_missing_device_is_refused(model: Path) -> None:
+    with pytest.raises(DeviceError, match="device 'gpu:7' asked, openvino here offers cpu"):
+        open_backend("openvino", model, device="gpu:7")
+
+
+def test_a_corrupt_file_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(b"nothing of the kind")
+    with pytest.raises(ModelError, match=r"bad\.onnx is not an ONNX graph"):
+        open_backend("openvino", path)
+
+
+def test_a_wrong_input_is_one_line(model: Path) -> None:
+    backend = open_backend("openvino", model)
+    with pytest.raises(BackendError, match="openvino on cpu: ") as caught:
+        backend.run({"other": np.zeros((1, 3, 64, 32), np.float32)})
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,62 @@
+"""The torch backend: a checkpoint run as it is, under the names of the ONNX graphs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from posetrack.backends import open_backend  # noqa: E402
+from posetrack.errors import BackendError, DeviceError, ModelError  # noqa: E402
+from posetrack.networks import build  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def pose(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("pose") / "pose.pth"
+    network = build("rtmpose-t", input_size=(64, 64), num_keypoints=5)
+    torch.save({"state_dict": network.state_dict()}, path)
+    return path
+
+
+def test_a_pose_checkpoint_gives_both_simcc_lines(pose: Path) -> None:
+    backend = open_backend("torch", pose)
+    assert backend.inputs[0].shape == (None, 3, 64, 64)
+    outputs = backend.run({"input": np.zeros((2, 3, 64, 64), np.float32)})
+    assert {name: value.shape for name, value in outputs.items()} == {
+        "simcc_x": (2, 5, 128),
+        "simcc_y": (2, 5, 128),
+    }
+
+
+def test_a_detector_checkpoint_gives_decoded_boxes(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    path = tmp_path / "det.pth"
+    network = build("rtmdet-nano", input_size=(64, 64), num_classes=2)
+    torch.save({"state_dict": network.state_dict()}, path)
+    outputs = open_backend("torch", path).run({"input": np.zeros((1, 3, 64, 96), np.float32)})
+    anchors = 8 * 12 + 4 * 6 + 2 * 3
+    assert outputs["boxes"].shape == (1, anchors, 4)
+    assert outputs["scores"].shape == (1, anchors, 2)
+
+
+def test_an_onnx_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    path.write_bytes(b"x")
+    with pytest.raises(ModelError, match=r"m\.onnx asked of torch, which runs \.pth"):
+        open_backend("torch", path)
+
+
+def test_a_missing_device_is_refused(pose: Path) -> None:
+    with pytest.raises(DeviceError, match=r"device 'cuda:99' asked, torch .* here offers cpu"):
+        open_backend("torch", pose, device="cuda:99")
+
+
+def test_a_wrong_shape_is_one_line(pose: Path) -> None:
+    with pytest.raises(BackendError, match="torch on cpu: ") as caught:
+        open_backend("torch", pose).run({"input": np.zeros((1, 3, 128, 64), np.float32)})
+    assert "\n" not in str(caught.value)

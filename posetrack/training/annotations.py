@@ -1,4 +1,4 @@
-"""COCO-format sources: people and boxes with their pictures, from a folder or an uncompressed tar."""
+"""COCO-format sources: people and boxes with their pictures, from a folder or a plain tar."""
 
 from __future__ import annotations
 

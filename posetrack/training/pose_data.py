@@ -78,8 +78,11 @@ class PoseSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         x, y, seen = codec.encode(keypoints[None], visible[None])
         tensor = torch.from_numpy(np.ascontiguousarray(crop[..., ::-1].transpose(2, 0, 1)))
         joint = np.asarray(self.geometry.skeleton.weights, np.float32)
-        return tensor, torch.from_numpy(x[0]), torch.from_numpy(y[0]), torch.from_numpy(
-            seen[0] * weights * joint
+        return (
+            tensor,
+            torch.from_numpy(x[0]),
+            torch.from_numpy(y[0]),
+            torch.from_numpy(seen[0] * weights * joint),
         )
 
     def crop(self, person: Person, rng: np.random.Generator) -> tuple[Image, Floats, Floats]:

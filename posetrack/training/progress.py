@@ -66,7 +66,13 @@ class Progress:
             if new:
                 writer.writerow(["epoch", "batch", "lr", "img_per_s", *self._mean])
             writer.writerow(
-                [epoch, batch, f"{lr:.3e}", f"{rate:.1f}", *(f"{v:.5f}" for v in self._mean.values())]
+                [
+                    epoch,
+                    batch,
+                    f"{lr:.3e}",
+                    f"{rate:.1f}",
+                    *(f"{v:.5f}" for v in self._mean.values()),
+                ]
             )
 
     def evaluated(self, epoch: int, metrics: dict[str, dict[str, float]]) -> None:

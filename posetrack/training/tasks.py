@@ -256,14 +256,18 @@ class DetectionTask:
                 rows = (s[:, 0] > 0.05).nonzero()[:, 0]
                 b, s = b[rows].numpy(), s[rows, 0].numpy()
                 keep = greedy_nms(s, iou_matrix(b, b), 0.6)
-                found.append(BoxTruth(scene.boxes, scene.ignored, letterbox.inverse(b[keep]), s[keep]))
+                found.append(
+                    BoxTruth(scene.boxes, scene.ignored, letterbox.inverse(b[keep]), s[keep])
+                )
         groups: dict[str, list[BoxTruth]] = {"complete": [], "all": found}
         for scene, picture in zip(self.val, found, strict=True):
             groups.setdefault(scene.picture.source, []).append(picture)
             if scene.complete:
                 groups["complete"].append(picture)
         return {
-            name: detection_metrics(rows, false_per_image=1.0) for name, rows in groups.items() if rows
+            name: detection_metrics(rows, false_per_image=1.0)
+            for name, rows in groups.items()
+            if rows
         }
 
 

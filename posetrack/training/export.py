@@ -1,0 +1,213 @@
+"""Networks to ONNX, checked against PyTorch, and a checkpoint to a model folder with its card."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from posetrack.cards import ModelCard, ModelFile
+from posetrack.errors import ModelError
+from posetrack.networks.checkpoint import load_model
+from posetrack.networks.layers import fold_batch_norms
+from posetrack.networks.rtmdet import RTMDet
+from posetrack.zoo.conventions import card_for_detector, card_for_pose
+
+if TYPE_CHECKING:
+    import onnx
+
+OPSET = 17
+TOLERANCE = 1e-4
+"""Largest difference from PyTorch, as a share of the largest output."""
+HALF_TOLERANCE = 2e-2
+"""The same where weights are stored in 16 bits."""
+
+
+class _Predictor(nn.Module):
+    """A detector whose output is decoded boxes and scores."""
+
+    def __init__(self, network: RTMDet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return self.network.predict(images)
+
+
+def export_onnx(
+    network: nn.Module,
+    path: Path,
+    *,
+    input_size: tuple[int, int],
+    half_weights: bool = False,
+    nms: tuple[float, float] | None = None,
+) -> float:
+    """Write `network` as ONNX (opset 17, dynamic batch) and return its distance from PyTorch.
+
+    A pose network gives ``simcc_x`` and ``simcc_y``, a detector ``boxes`` and ``scores`` before
+    NMS, or ``dets`` and ``labels`` where `nms` puts it inside (batch 1).
+
+    Args:
+        input_size: (width, height).
+        half_weights: store large weights in 16 bits; they are computed with in 32.
+        nms: (score threshold, IoU threshold).
+
+    Raises:
+        ModelError: the graph's answers differ from the network's.
+    """
+    import onnx
+
+    detector = isinstance(network, RTMDet)
+    names = ["boxes", "scores"] if detector else ["simcc_x", "simcc_y"]
+    folded = fold_batch_norms(network.eval())
+    model: nn.Module = _Predictor(folded) if isinstance(folded, RTMDet) else folded
+    width, height = input_size
+    generator = torch.Generator().manual_seed(0)
+    example = torch.randn(2, 3, height, width, generator=generator)
+    graph = onnx.load_from_string(_trace(model, example, names, free_size=detector))
+    if half_weights:
+        store_half(graph)
+    graph.producer_name = "posetrack"
+    with torch.no_grad():
+        expected = [t.numpy() for t in model(example)]
+    distance = _distance(graph.SerializeToString(), example.numpy(), names, expected)
+    limit = HALF_TOLERANCE if half_weights else TOLERANCE
+    if not distance <= limit:
+        raise ModelError(
+            f"the exported graph differs from PyTorch by {distance:.1e} of its largest value, "
+            f"at most {limit:.0e} is allowed: report this with the checkpoint"
+        )
+    if nms is not None:
+        append_nms(graph, *nms)
+    path.write_bytes(graph.SerializeToString())
+    return distance
+
+
+def _trace(model: nn.Module, example: Tensor, names: list[str], *, free_size: bool) -> bytes:
+    axes: dict[str, dict[int, str]] = {name: {0: "batch"} for name in names}
+    axes["input"] = {0: "batch"}
+    if free_size:
+        axes["input"] |= {2: "height", 3: "width"}
+        for name in names:
+            axes[name][1] = "priors"
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer warns of constants that are meant as such
+        torch.onnx.export(
+            model,
+            (example,),
+            buffer,
+            input_names=["input"],
+            output_names=names,
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    return buffer.getvalue()
+
+
+def _distance(graph: bytes, example: Any, names: list[str], expected: list[Any]) -> float:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    found = session.run(names, {"input": example})
+    pairs = zip(found, expected, strict=True)
+    gaps = (np.abs(a - b).max() / max(np.abs(b).max(), np.ptp(b), 1e-6) for a, b in pairs)
+    return float(max(gaps))
+
+
+def store_half(model: onnx.ModelProto, *, smallest: int = 256) -> None:
+    """Replace float32 weights of at least `smallest` values by 16-bit ones and a cast, in place.
+
+    Runtimes fold the cast when they load the graph, so the file halves and nothing gets slower.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for weight in model.graph.initializer:
+        if weight.data_type != TensorProto.FLOAT or int(np.prod(weight.dims)) < smallest:
+            continue
+        name = weight.name
+        half = numpy_helper.from_array(
+            numpy_helper.to_array(weight).astype(np.float16), f"{name}_fp16"
+        )
+        weight.CopyFrom(half)
+        casts.append(helper.make_node("Cast", [half.name], [name], to=TensorProto.FLOAT))
+    for cast in reversed(casts):
+        model.graph.node.insert(0, cast)
+
+
+def append_nms(model: onnx.ModelProto, score: float, iou: float, *, most: int = 100) -> None:
+    """Put NMS behind ``boxes`` and ``scores`` of a one-class graph (batch 1), in place."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    constants = {
+        "nms_most": np.array([most], np.int64),
+        "nms_iou": np.array([iou], np.float32),
+        "nms_score": np.array([score], np.float32),
+        "nms_column": np.array([2], np.int64),
+        "nms_flat": np.array([-1], np.int64),
+    }
+    model.graph.initializer.extend(numpy_helper.from_array(v, k) for k, v in constants.items())
+    node, zeros = helper.make_node, numpy_helper.from_array(np.zeros(1, np.int64))
+    model.graph.node.extend(
+        [
+            node("Transpose", ["scores"], ["nms_scores"], perm=[0, 2, 1]),
+            node(
+                "NonMaxSuppression",
+                ["boxes", "nms_scores", "nms_most", "nms_iou", "nms_score"],
+                ["nms_picked"],
+            ),
+            node("Gather", ["nms_picked", "nms_column"], ["nms_rows"], axis=1),
+            node("Reshape", ["nms_rows", "nms_flat"], ["nms_index"]),
+            node("Concat", ["boxes", "scores"], ["nms_both"], axis=2),
+            node("Gather", ["nms_both", "nms_index"], ["dets"], axis=1),
+            node("Shape", ["dets"], ["nms_shape"], end=2),
+            node("ConstantOfShape", ["nms_shape"], ["labels"], value=zeros),
+        ]
+    )
+    del model.graph.output[:]
+    rows = ["batch", "found"]
+    model.graph.output.extend(
+        [
+            helper.make_tensor_value_info("dets", TensorProto.FLOAT, [*rows, 5]),
+            helper.make_tensor_value_info("labels", TensorProto.INT64, rows),
+        ]
+    )
+
+
+def export_model(
+    checkpoint: Path, folder: Path, *, name: str, half_weights: bool = False, **facts: Any
+) -> ModelCard:
+    """A model folder (``model.onnx`` and ``card.yaml``) from a checkpoint; its card.
+
+    Args:
+        facts: further fields of the card (licence, accuracy, thresholds, ...).
+    """
+    network, spec = load_model(checkpoint)
+    folder.mkdir(parents=True, exist_ok=True)
+    graph = folder / "model.onnx"
+    size = spec.input_size or (320, 320)
+    size = facts.pop("size", size)
+    export_onnx(network, graph, input_size=size, half_weights=half_weights)
+    file = ModelFile(format="onnx", path=graph.name, bytes=graph.stat().st_size)
+    if spec.num_keypoints is not None:
+        card = card_for_pose(
+            name, file, size=size, keypoints=spec.num_keypoints, architecture=spec.architecture
+        )
+    else:
+        card = card_for_detector(
+            name, file, size=size, classes=spec.num_classes or 1, architecture=spec.architecture
+        )
+    parameters = sum(p.numel() for p in network.parameters())
+    known = card.model_dump() | {"notes": "", "parameters": parameters} | facts
+    card = ModelCard.model_validate(known)
+    (folder / "card.yaml").write_text(card.to_yaml(), "utf-8")
+    return card

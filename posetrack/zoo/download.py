@@ -90,7 +90,7 @@ def fetch(
     if address.digest is None and not allow_unverified:
         raise DownloadError(
             f"{redact(address.url)} has no known SHA-256, so it cannot be verified: add "
-            "#sha256=... to the address, or allow it with --allow-unverified"
+            "#sha256=... to the address, or take it with `posetrack models pull --allow-unverified`"
         )
     if not address.url.startswith(("http://", "https://")):
         raise DownloadError(f"{redact(address.url)} cannot be fetched: use an http(s) address")

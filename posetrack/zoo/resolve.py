@@ -83,9 +83,11 @@ def find(
 def pull(
     name: str, *, allow_unverified: bool = False, progress: Progress | None = None
 ) -> ResolvedModel:
-    """The zoo's model of that name, fetched now (and converted, where it is a checkpoint)."""
-    wish = _Wish(("onnx",), allow_unverified, progress)
-    return _from_entry(entry(name), wish)
+    """The model of that name or address, fetched now (and converted, where it is a checkpoint).
+
+    What was allowed once though it could not be verified is then found without asking again.
+    """
+    return find(name, allow_unverified=allow_unverified, progress=progress)
 
 
 def _resolve(wanted: str | Path, wish: _Wish) -> ResolvedModel:
@@ -190,7 +192,8 @@ def _from_entry(model: Entry, wish: _Wish) -> ResolvedModel:
                 refused.append(f"{path} is not there")
                 continue
             if file.digest is None and not wish.allow_unverified:
-                refused.append(f"{file.name} has no known SHA-256 (allow with --allow-unverified)")
+                allow = f"`posetrack models pull {model.name} --allow-unverified`"
+                refused.append(f"{file.name} has no known SHA-256 ({allow} takes it all the same)")
                 continue
             fetch(
                 Address(file.url, file.digest, file.bytes),

@@ -187,7 +187,7 @@ def test_an_address_is_fetched_once_and_runs(graph: Path, cache_dir: Path) -> No
 def test_an_address_without_digest_needs_permission(graph: Path) -> None:
     files = Files({"/tiny.onnx": graph.read_bytes()})
     with serving(files) as base:
-        with pytest.raises(DownloadError, match=r"add #sha256=\.\.\. to the address, or allow it"):
+        with pytest.raises(DownloadError, match=r"add #sha256=\.\.\. to the address, or take it"):
             zoo.find(f"{base}/tiny.onnx")
         assert zoo.find(f"{base}/tiny.onnx", allow_unverified=True).card.task == "pose"
 
@@ -235,7 +235,7 @@ def test_a_zip_of_unknown_digest_is_taken_only_with_permission(
             zoo.find("twin")
         message = str(caught.value)
         assert "m-00000000.pth must be converted, which needs torch and onnx" in message
-        assert "sdk.zip has no known SHA-256 (allow with --allow-unverified)" in message
+        assert "sdk.zip has no known SHA-256 (`posetrack models pull twin --allow-unv" in message
         model = zoo.find("twin", allow_unverified=True)
     assert (model.name, model.path.name) == ("twin", "end2end.onnx")
     assert zoo.find("twin").path == model.path, "what was allowed stays allowed"

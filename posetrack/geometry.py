@@ -45,7 +45,8 @@ def iou_matrix(a: Floats, b: Floats) -> Floats:
     bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
     overlap = np.maximum(bottom_right - top_left, 0).prod(axis=-1)
     union = box_area(a)[:, None] + box_area(b)[None] - overlap
-    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+    out = np.zeros_like(overlap)
+    return np.asarray(np.divide(overlap, union, out=out, where=union > 0), np.float32)
 
 
 def oks_matrix(

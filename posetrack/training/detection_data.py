@@ -123,7 +123,7 @@ class DetectionSamples(Dataset[tuple[Tensor, Tensor, Tensor, bool]]):
         if rng.random() < how.mosaic:
             others = [self.scenes[i] for i in rng.integers(0, len(self.scenes), 3)]
             parts = [scene, *others]
-            image, boxes, ignored = mosaic(parts, self.input_size, how, rng)
+            image, boxes, ignored = mosaic(parts, self.input_size, rng)
             complete = all(part.complete for part in parts)
         else:
             image, boxes, ignored = resize_and_crop(scene, self.input_size, how.scale, rng)
@@ -190,7 +190,6 @@ def _clip(boxes: Floats, size: tuple[int, int]) -> tuple[Floats, Floats]:
 def mosaic(
     parts: Sequence[Scene],
     size: tuple[int, int],
-    how: DetectionAugmentation,
     rng: np.random.Generator,
 ) -> tuple[Image, Floats, Floats]:
     """Four pictures about a random cross. Source: YOLOv4 mosaic, each part cut to its quarter."""
@@ -198,8 +197,12 @@ def mosaic(
     cut_x, cut_y = (int(rng.uniform(0.3, 0.7) * side) for side in size)
     canvas = np.empty((height, width, 3), np.uint8)
     boxes, ignored = [], []
-    quarters = ((0, 0, cut_x, cut_y), (cut_x, 0, width, cut_y))
-    quarters += ((0, cut_y, cut_x, height), (cut_x, cut_y, width, height))
+    quarters = (
+        (0, 0, cut_x, cut_y),
+        (cut_x, 0, width, cut_y),
+        (0, cut_y, cut_x, height),
+        (cut_x, cut_y, width, height),
+    )
     for scene, (left, top, right, bottom) in zip(parts, quarters, strict=True):
         window = (right - left, bottom - top)
         image, inside, regions = resize_and_crop(scene, window, (0.8, 2.0), rng)

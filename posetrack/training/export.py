@@ -101,7 +101,7 @@ def _trace(model: nn.Module, example: Tensor, names: list[str], *, free_size: bo
         torch.onnx.export(
             model,
             (example,),
-            buffer,
+            buffer,  # type: ignore[arg-type]
             input_names=["input"],
             output_names=names,
             dynamic_axes=axes,

@@ -215,8 +215,8 @@ def _append_metrics(path: Path, epoch: int, metrics: Metrics) -> None:
 
 def _commit() -> str:
     try:
-        command = ["git", "rev-parse", "--short", "HEAD"]  # noqa: S607
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)  # noqa: S603
+        command = ["git", "rev-parse", "--short", "HEAD"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip()

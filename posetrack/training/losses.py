@@ -52,11 +52,10 @@ def quality_focal(logits: Tensor, quality: Tensor, *, beta: float = 2.0) -> Tens
 
 def generalized_iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Row-wise IoU and GIoU of xyxy boxes (..., 4). Source: Rezatofighi et al., CVPR 2019."""
-    overlap = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(
-        0
-    )
-    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).clamp(0)
-    inter, outer = overlap.prod(-1), hull.prod(-1)
+    low, high = torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])
+    inter = (high - low).clamp(0).prod(-1)
+    low, high = torch.minimum(a[..., :2], b[..., :2]), torch.maximum(a[..., 2:], b[..., 2:])
+    outer = (high - low).clamp(0).prod(-1)
     area_a, area_b = ((x[..., 2:] - x[..., :2]).clamp(0).prod(-1) for x in (a, b))
     union = area_a + area_b - inter
     iou = inter / union.clamp(min=1e-6)

@@ -111,9 +111,8 @@ def average_precision(scores: Floats, hits: Floats, total: int) -> float:
     precision = true / np.arange(1, len(true) + 1)
     precision = np.maximum.accumulate(precision[::-1])[::-1]
     at = np.searchsorted(recall, np.linspace(0, 1, 101), side="left")
-    return float(
-        np.where(at < len(precision), precision[np.minimum(at, len(precision) - 1)], 0).mean()
-    )
+    reached = at < len(precision)
+    return float(precision[at[reached]].sum() / len(at))
 
 
 def detection_metrics(pictures: Sequence[BoxTruth], *, false_per_image: float) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -90,8 +91,8 @@ class PoseSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         image = person.picture.load()
         keypoints, weights = person.keypoints, person.weights.copy()
         codec = self.geometry.codec
-        center = (person.box[:2] + person.box[2:]) / 2
-        size = crop_size(person.box, codec.input_size)
+        center: Any = (person.box[:2] + person.box[2:]) / 2
+        size: Any = crop_size(person.box, codec.input_size)
         turn, mirror = 0.0, False
         if (how := self.augmentation) is not None:
             mirror = rng.random() < how.flip

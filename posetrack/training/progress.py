@@ -65,15 +65,8 @@ class Progress:
             writer = csv.writer(file)
             if new:
                 writer.writerow(["epoch", "batch", "lr", "img_per_s", *self._mean])
-            writer.writerow(
-                [
-                    epoch,
-                    batch,
-                    f"{lr:.3e}",
-                    f"{rate:.1f}",
-                    *(f"{v:.5f}" for v in self._mean.values()),
-                ]
-            )
+            losses = [f"{value:.5f}" for value in self._mean.values()]
+            writer.writerow([epoch, batch, f"{lr:.3e}", f"{rate:.1f}", *losses])
 
     def evaluated(self, epoch: int, metrics: dict[str, dict[str, float]]) -> None:
         """Show the metrics as a table and redraw the plot."""

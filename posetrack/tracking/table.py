@@ -91,7 +91,10 @@ class TrackTable(Rows):
         """
         centres = to_centres(people.boxes)
         sizes = person_sizes(self.box.position)
-        box = self.box.corrected(centres, sizes, rules.noise)
+        if rules.settings.box_motion == "none":
+            box = ConstantVelocity.start(centres, sizes, rules.noise)
+        else:
+            box = self.box.corrected(centres, sizes, rules.noise)
         velocity = body_velocity(
             self.velocity,
             self.people.keypoints,

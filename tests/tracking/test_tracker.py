@@ -258,10 +258,11 @@ def test_without_smoothing_what_is_shown_is_raw() -> None:
         np.testing.assert_array_equal(tracks.poses.keypoints, raw)
 
 
-def test_boxes_follow_people_of_every_size() -> None:
+@pytest.mark.parametrize("name", PRESETS)
+def test_boxes_follow_people_of_every_size(name: str) -> None:
     for height in (40, 150, 500):
         person = replace(ALONE, height=height, velocity=(height, 0))
-        stage = Stage([person], tracker_of(), interval=5)
+        stage = Stage([person], tracker_of(preset(name)), interval=5)
         for t in times(1):
             tracks, _ = stage.step(t)
         assert np.abs(tracks.poses.boxes[0] - person.box(t)).max() < 0.15 * height

@@ -100,10 +100,12 @@ class DrawingSettings(Section):
     """How the annotated video looks; `skeleton` None draws the limbs of the model's own."""
 
     layers: Annotated[tuple[Layer, ...], Words] = ("boxes", "ids", "keypoints", "limbs")
-    style: Literal["mmpose", "openpose"] = "mmpose"
+    style: Literal["side", "id", "mmpose", "openpose"] = "side"
     keypoint_index: bool = False
-    background: Literal["image", "black"] = "image"
+    background: Literal["image", "black", "blur"] = "image"
     skeleton: str | None = None
+    thickness: Annotated[float, Field(gt=0)] = 1.0
+    trail_s: Annotated[float, Field(gt=0)] = 1.5
 
 
 class RunConfig(Section):

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from posetrack import __version__
-from posetrack.errors import BackendMissing, ConfigError, PosetrackError
+from posetrack.errors import BackendMissing, ConfigError, PosetrackError, StageError
 
 # Name -> (module that holds `app`, one line for the help). The line stands here so that
 # `posetrack --help` imports none of the commands.
@@ -113,13 +113,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PosetrackError as error:
         if debug:
             raise
-        return _say(str(error), exit_code(error))
+        return _say(_message(error), exit_code(error))
     except Exception as error:
         if debug:
             raise
         what = f"{type(error).__name__}: {error}"
         return _say(f"internal error, {what}: run again with --debug and report it", EXIT_FAILED)
     return status if isinstance(status, int) else 0
+
+
+def _message(error: PosetrackError) -> str:
+    """What went wrong; which stage found out matters only where the cause is no expected one."""
+    cause = error.__cause__
+    if not isinstance(error, StageError) or not isinstance(cause, PosetrackError):
+        return str(error)
+    return str(cause) if error.frame is None else f"{cause} (at frame {error.frame})"
 
 
 def _say(message: str, status: int) -> int:

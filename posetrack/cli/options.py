@@ -7,199 +7,166 @@ the options of the last panel.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 
 if TYPE_CHECKING:
     from posetrack.config import RunConfig
 
-_MODELS, _READ, _DRAW = "Models", "Reading", "Drawing"
-_WRITE, _CONFIG, _MMDEPLOY = "Output", "Configuration", "MMDeploy's parameters"
+MODELS, READING, OUTPUT, DRAWING = "Models and tracking", "Reading", "Output", "Drawing"
+CONFIGURATION, MMDEPLOY = "Configuration", "MMDeploy's parameters"
 
 
-def _option(*names: str, panel: str, text: str, **more: Any) -> Any:
+def option(*names: str, panel: str, text: str, **more: Any) -> Any:
+    """A typer option in one of the panels of the help."""
     return typer.Option(*names, help=text, rich_help_panel=panel, show_default=False, **more)
 
 
-# Models
-Det = Annotated[
-    str | None,
-    _option("--det", panel=_MODELS, text="Detector: a name, a path or an address."),
-]
-Pose = Annotated[
-    str | None,
-    _option("--pose", panel=_MODELS, text="Pose model: a name, a path or an address."),
-]
-DetInterval = Annotated[
-    int | None,
-    _option("--det-interval", panel=_MODELS, min=1, text="Detect every so many frames. [5]"),
-]
-Backend = Annotated[
-    str | None,
-    _option("--backend", panel=_MODELS, text="What runs the networks. [onnxruntime]"),
-]
-Device = Annotated[
-    str | None,
-    _option("--device", panel=_MODELS, text="cpu, cuda, cuda:1, ... or auto. [cpu]"),
-]
-Threads = Annotated[
-    int | None,
-    _option("--threads", panel=_MODELS, min=1, text="Threads of the networks. [every core]"),
-]
-MaxPeople = Annotated[
-    int | None, _option("--max-people", panel=_MODELS, min=1, text="Follow at most so many.")
-]
-Tracker = Annotated[
-    str | None,
-    _option("--tracker", panel=_MODELS, text="Preset: default, iou or mmdeploy."),
-]
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A flag that stands for one setting; not given, it leaves the setting to the other layers."""
 
-# Reading
-Start = Annotated[
-    float | None, _option("--start", panel=_READ, min=0, text="Begin at this second.")
-]
-Duration = Annotated[float | None, _option("--duration", panel=_READ, text="Read so many seconds.")]
-Stride = Annotated[int | None, _option("--stride", panel=_READ, min=1, text="Read every n-th.")]
-CaptureFps = Annotated[
-    float | None,
-    _option("--capture-fps", panel=_READ, text="True rate of slow motion, or of images."),
-]
-Flip = Annotated[
-    bool | None,
-    _option("--flip/--no-flip", panel=_READ, text="Mirror the input (left becomes right)."),
-]
+    name: str
+    kind: type
+    setting: str
+    panel: str
+    text: str
+    low: float | None = None
 
-# Drawing
-Draw = Annotated[
-    str | None,
-    _option("--draw", panel=_DRAW, text="Of boxes,ids,keypoints,limbs,trails those wanted."),
-]
-SkeletonStyle = Annotated[
-    str | None, _option("--skeleton-style", panel=_DRAW, text="Colours: mmpose or openpose.")
-]
-ShowKptIdx = Annotated[
-    bool | None,
-    _option("--show-kpt-idx/--no-show-kpt-idx", panel=_DRAW, text="Number the keypoints."),
-]
-Background = Annotated[
-    str | None, _option("--background", panel=_DRAW, text="image (or default), or black.")
-]
-Skeleton = Annotated[
-    str | None,
-    _option("--skeleton", panel=_DRAW, text="Draw the limbs of this set: a name or a file."),
-]
-OutputSize = Annotated[
-    int | None, _option("--output-size", panel=_DRAW, text="Longer side of the output, px.")
-]
-Show = Annotated[
-    bool, _option("--show/--no-show", panel=_DRAW, text="Open a window while it runs.")
-]
+    @property
+    def parameter(self) -> str:
+        """The name of the command's parameter."""
+        return self.name.partition("/")[0].removeprefix("--").replace("-", "_")
 
-# Output
+    @property
+    def annotation(self) -> Any:
+        """What typer makes an option of."""
+        limits = {} if self.low is None else {"min": self.low}
+        return Annotated[
+            self.kind | None, option(self.name, panel=self.panel, text=self.text, **limits)
+        ]
+
+
+# fmt: off
+FLAGS = tuple(Flag(*row) for row in (
+    ("--det", str, "detector.model", MODELS, "Detector: a name, a path or an address."),
+    ("--pose", str, "pose.model", MODELS, "Pose model: a name, a path or an address."),
+    ("--det-interval", int, "detector.interval", MODELS, "Detect every n-th frame; default 5.", 1),
+    ("--tracker", str, "tracker.preset", MODELS, "Preset: default, iou or mmdeploy."),
+    ("--max-people", int, "tracker.max_boxes", MODELS, "Follow at most so many people.", 1),
+    ("--backend", str, "backend.kind", MODELS, "What runs the networks; default onnxruntime."),
+    ("--device", str, "backend.device", MODELS, "cpu, cuda, cuda:1, ... or auto; default cpu."),
+    ("--threads", int, "backend.threads", MODELS, "Threads of the networks; default all.", 1),
+    ("--start", float, "source.start_s", READING, "Begin at this second.", 0),
+    ("--duration", float, "source.duration_s", READING, "Read so many seconds."),
+    ("--stride", int, "source.stride", READING, "Read every n-th frame.", 1),
+    ("--capture-fps", float, "source.capture_fps", READING, "True rate of slow motion or images."),
+    ("--flip/--no-flip", bool, "source.flip", READING, "Mirror the input left to right."),
+    ("--video/--no-video", bool, "output.video", OUTPUT, "Write pictures or not."),
+    ("--records/--no-json", bool, "output.records", OUTPUT, "Write records or not."),
+    ("--save", str, "output.save", OUTPUT, "Also write: csv."),
+    ("--output-size", int, "output.size", OUTPUT, "Longer side of the pictures, px.", 0),
+    ("--draw", str, "drawing.layers", DRAWING, "Of boxes,ids,keypoints,limbs,trails those wanted."),
+    ("--skeleton-style", str, "drawing.style", DRAWING, "Colours: side, id, mmpose or openpose."),
+    ("--skeleton", str, "drawing.skeleton", DRAWING, "Draw this set's limbs: a name or a file."),
+    ("--show-kpt-idx/--no-kpt-idx", bool, "drawing.keypoint_index", DRAWING, "Number keypoints."),
+    ("--background", str, "drawing.background", DRAWING, "image (or default), black or blur."),
+    ("--det-label", int, "tracker.det_label", MMDEPLOY, "Class to track."),
+    ("--det-thr", float, "tracker.det_thr", MMDEPLOY, "Score a detection needs."),
+    ("--det-min-bbox-size", float, "tracker.det_min_bbox_size", MMDEPLOY, "Smallest one, px."),
+    ("--det-nms-thr", float, "tracker.det_nms_thr", MMDEPLOY, "IoU at which boxes are merged."),
+    ("--pose-max-num-bboxes", int, "tracker.pose_max_num_bboxes", MMDEPLOY, "Crops in a frame."),
+    ("--pose-kpt-thr", float, "tracker.pose_kpt_thr", MMDEPLOY, "Score of a seen keypoint."),
+    ("--pose-min-keypoints", int, "tracker.pose_min_keypoints", MMDEPLOY, "Seen ones of a pose."),
+    ("--pose-bbox-scale", float, "tracker.pose_bbox_scale", MMDEPLOY, "Box around keypoints, x."),
+    ("--pose-min-bbox-size", float, "tracker.pose_min_bbox_size", MMDEPLOY, "Smallest track, px."),
+    ("--pose-nms-thr", float, "tracker.pose_nms_thr", MMDEPLOY, "Similarity of doubles."),
+    ("--track-iou-thr", float, "tracker.track_iou_thr", MMDEPLOY, "IoU that finds a lost track."),
+    ("--track-max-missing", int, "tracker.track_max_missing", MMDEPLOY, "Frames until forgotten."),
+))
+# fmt: on
+"""Every flag that stands for a setting."""
+
+# Options that are no settings: they name files, or say what this one command shall do.
 Output = Annotated[
-    Path | None, _option("--output", "-o", panel=_WRITE, text="Annotated video, or its folder.")
+    Path | None,
+    option("--output", "-o", panel=OUTPUT, text="Annotated video, or a folder for everything."),
 ]
-Json = Annotated[Path | None, _option("--json", panel=_WRITE, text="Records (JSONL).")]
-Video = Annotated[bool | None, _option("--video/--no-video", panel=_WRITE, text="Write video.")]
-Records = Annotated[
-    bool | None, _option("--records/--no-json", panel=_WRITE, text="Write records.")
+Json = Annotated[Path | None, option("--json", panel=OUTPUT, text="Where records (JSONL) go.")]
+Boxes = Annotated[
+    Path | None,
+    option("--boxes", panel=READING, text="Boxes of the people from a file; no detector runs."),
 ]
-Save = Annotated[str | None, _option("--save", panel=_WRITE, text="Beside the records: csv.")]
-
-# Configuration
-Config = Annotated[Path | None, _option("--config", "-c", panel=_CONFIG, text="A YAML file.")]
+AllowUnverified = Annotated[
+    bool,
+    option("--allow-unverified", panel=MODELS, text="Take a model no digest is known of."),
+]
+Config = Annotated[Path | None, option("--config", "-c", panel=CONFIGURATION, text="A YAML file.")]
 Set = Annotated[
     list[str] | None,
-    _option("--set", panel=_CONFIG, text="One setting: tracker.max_missing_s=2."),
+    option("--set", panel=CONFIGURATION, text="One setting: tracker.max_missing_s=2."),
 ]
 PrintConfig = Annotated[
-    bool, _option("--print-config", panel=_CONFIG, text="Show all settings and stop.")
+    bool, option("--print-config", panel=CONFIGURATION, text="Show all settings and stop.")
 ]
-
-# MMDeploy's parameters: those of its demo that are not options above already
-DetLabel = Annotated[int | None, _option("--det-label", panel=_MMDEPLOY, text="Class to track.")]
-DetThr = Annotated[
-    float | None, _option("--det-thr", panel=_MMDEPLOY, text="Detection score threshold.")
-]
-DetMinBboxSize = Annotated[
-    float | None, _option("--det-min-bbox-size", panel=_MMDEPLOY, text="Smallest detection, px.")
-]
-DetNmsThr = Annotated[
-    float | None,
-    _option("--det-nms-thr", panel=_MMDEPLOY, text="IoU at which boxes are merged."),
-]
-PoseMaxNumBboxes = Annotated[
-    int | None, _option("--pose-max-num-bboxes", panel=_MMDEPLOY, text="Crops per frame.")
-]
-PoseKptThr = Annotated[
-    float | None, _option("--pose-kpt-thr", panel=_MMDEPLOY, text="Score of a seen keypoint.")
-]
-PoseMinKeypoints = Annotated[
-    int | None, _option("--pose-min-keypoints", panel=_MMDEPLOY, text="Seen keypoints of a pose.")
-]
-PoseBboxScale = Annotated[
-    float | None, _option("--pose-bbox-scale", panel=_MMDEPLOY, text="Box around keypoints, x.")
-]
-PoseMinBboxSize = Annotated[
-    float | None, _option("--pose-min-bbox-size", panel=_MMDEPLOY, text="Smallest track, px.")
-]
-PoseNmsThr = Annotated[
-    float | None, _option("--pose-nms-thr", panel=_MMDEPLOY, text="Similarity of doubles.")
-]
-TrackIouThr = Annotated[
-    float | None, _option("--track-iou-thr", panel=_MMDEPLOY, text="IoU that finds a lost track.")
-]
-TrackMaxMissing = Annotated[
-    int | None, _option("--track-max-missing", panel=_MMDEPLOY, text="Frames until it is forgot.")
-]
-
-SETTINGS: dict[str, str] = {
-    "det": "detector.model",
-    "pose": "pose.model",
-    "det_interval": "detector.interval",
-    "backend": "backend.kind",
-    "device": "backend.device",
-    "threads": "backend.threads",
-    "max_people": "tracker.max_boxes",
-    "tracker": "tracker.preset",
-    "start": "source.start_s",
-    "duration": "source.duration_s",
-    "stride": "source.stride",
-    "capture_fps": "source.capture_fps",
-    "flip": "source.flip",
-    "draw": "drawing.layers",
-    "skeleton_style": "drawing.style",
-    "show_kpt_idx": "drawing.keypoint_index",
-    "background": "drawing.background",
-    "skeleton": "drawing.skeleton",
-    "output_size": "output.size",
-    "video": "output.video",
-    "records": "output.records",
-    "save": "output.save",
-    "det_label": "tracker.det_label",
-    "det_thr": "tracker.det_thr",
-    "det_min_bbox_size": "tracker.det_min_bbox_size",
-    "det_nms_thr": "tracker.det_nms_thr",
-    "pose_max_num_bboxes": "tracker.pose_max_num_bboxes",
-    "pose_kpt_thr": "tracker.pose_kpt_thr",
-    "pose_min_keypoints": "tracker.pose_min_keypoints",
-    "pose_bbox_scale": "tracker.pose_bbox_scale",
-    "pose_min_bbox_size": "tracker.pose_min_bbox_size",
-    "pose_nms_thr": "tracker.pose_nms_thr",
-    "track_iou_thr": "tracker.track_iou_thr",
-    "track_max_missing": "tracker.track_max_missing",
-}
-"""Parameter of a command -> the setting it stands for."""
 
 CONTEXT = {"token_normalize_func": lambda name: name.replace("_", "-")}
 """Context settings of a command whose options may be written with underscores."""
 
 # MMDeploy's words for what has another name here.
-_WORDS = {"background": {"default": "image"}, "skeleton": {"coco_wholebody": "coco-wholebody"}}
+_WORDS = {
+    "drawing.background": {"default": "image"},
+    "drawing.skeleton": {"coco_wholebody": "coco-wholebody"},
+    "output.size": {0: None},  # as large as the input
+}
+
+
+class MMDeployCommand(TyperCommand):
+    """A command that takes the numbers MMDeploy's demo wants after --flip and --show."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """The arguments left over, as click does."""
+        return super().parse_args(ctx, without_numbers(args))
+
+
+def with_flags(
+    *, without: Sequence[str] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A decorator that gives a command every flag of `FLAGS`; `resolve` reads them.
+
+    `without` are settings, or whole sections, that mean nothing to the command.
+    """
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(function).parameters
+        hints = get_type_hints(function, include_extras=True)
+
+        @functools.wraps(function)
+        def command(**given: Any) -> None:
+            function(**{name: given[name] for name in own})
+
+        parameters = [own[name].replace(annotation=hints[name]) for name in own]
+        for flag in FLAGS:
+            if not {flag.setting, flag.setting.partition(".")[0]} & set(without):
+                kind = inspect.Parameter.KEYWORD_ONLY
+                parameters.append(
+                    inspect.Parameter(
+                        flag.parameter, kind, default=None, annotation=flag.annotation
+                    )
+                )
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {each.name: each.annotation for each in parameters}
+        return command
+
+    return decorate
 
 
 def resolve(parameters: Mapping[str, Any]) -> RunConfig:
@@ -211,12 +178,10 @@ def resolve(parameters: Mapping[str, Any]) -> RunConfig:
     from posetrack.config import load_config
 
     flags, names = {}, {}
-    for parameter, setting in SETTINGS.items():
-        value = parameters.get(parameter)
-        flags[setting] = _WORDS.get(parameter, {}).get(value, value) if value else value
-        names[setting] = f"--{parameter.replace('_', '-')}"
-    if flags["output.size"] == 0:  # MMDeploy's way to say: as large as the input
-        flags["output.size"] = None
+    for flag in FLAGS:
+        value = parameters.get(flag.parameter)
+        flags[flag.setting] = _WORDS.get(flag.setting, {}).get(value, value)  # type: ignore[attr-defined]
+        names[flag.setting] = flag.name.partition("/")[0]
     return load_config(
         parameters.get("config"),
         flags=flags,

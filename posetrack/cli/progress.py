@@ -66,15 +66,13 @@ class FrameProgress:
         if self._console.is_terminal:
             self._bar.start()
             self._task = self._bar.add_task(self._title, total=self._total, people=0)
-        else:
-            frames = "" if self._total is None else f", about {self._total} frames"
-            self._console.print(
-                f"posetrack: {self._title}{frames}", highlight=False, soft_wrap=True
-            )
         return self
 
     def __call__(self, result: Result) -> None:
         """Count one frame; called by the output thread."""
+        if not self._frames and self._task is None:
+            total = "" if self._total is None else f", about {self._total} frames"
+            self._say(f"{self._title}{total}")
         self._frames += 1
         self._people = len(result.tracks)
         now = time.perf_counter()
@@ -92,7 +90,10 @@ class FrameProgress:
         if self._task is not None:
             self._bar.stop()
         elif error is None:
-            self._console.print(f"posetrack: {self._frames} frames done", highlight=False)
+            self._say(f"{self._frames} frames done")
+
+    def _say(self, text: str) -> None:
+        self._console.print(f"posetrack: {text}", highlight=False, markup=False, soft_wrap=True)
 
 
 class Downloads:
@@ -126,4 +127,5 @@ class Downloads:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._bar.stop()
+        if self._tasks:
+            self._bar.stop()

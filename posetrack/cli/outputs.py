@@ -1,0 +1,113 @@
+"""Where a run writes: names from the input and the flags, and the sinks behind them."""
+
+from __future__ import annotations
+
+import glob
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posetrack.errors import ConfigError
+from posetrack.media.sink import Sink
+from posetrack.media.source import IMAGE_SUFFIXES, Source
+from posetrack.media.stills import ImageSink
+from posetrack.media.video import CONTAINERS, VideoSink
+from posetrack.records import CsvWriter, Header, RecordWriter
+
+if TYPE_CHECKING:
+    from posetrack.config import RunConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Final names of the outputs; None where nothing is written.
+
+    `picture` is a video, an image, or ``folder/*.jpg`` for one image a frame.
+    """
+
+    picture: Path | None
+    records: Path | None
+    csv: Path | None
+
+    def written(self) -> list[Path]:
+        """Those that exist after a run, in the order they are reported."""
+        return [path for path in (self.picture, self.records, self.csv) if path is not None]
+
+
+def places(
+    config: RunConfig, source: Source, *, output: Path | None, records: Path | None
+) -> Places:
+    """Where each output goes.
+
+    `output` is a file (its suffix says what), ``folder/*.jpg``, or a folder that gets everything
+    under the default names; those go to the working directory otherwise.
+
+    Raises:
+        ConfigError: two outputs of one name, or a suffix that is no picture.
+    """
+    stem = f"{stem_of(source)}.posetrack"
+    folder = Path()
+    if output is not None and _is_folder(output):
+        folder, output = output, None
+    if output is not None:
+        # The other files are named after the one that was named.
+        folder, stem = output.parent, re.sub(r"[*%].*", "frames", output.stem)
+        _check_suffix(output)
+    suffix = ".mp4"
+    if source.kind == "image":
+        suffix = source.path.suffix if source.path is not None else ".png"
+    picture = (output or folder / f"{stem}{suffix}") if config.output.video else None
+    if output is not None and not config.output.video:
+        raise ConfigError(f"--output {output} and --no-video exclude each other: drop one")
+    lines = records or (folder / f"{stem}.jsonl")
+    table = lines.with_suffix(".csv") if "csv" in config.output.save else None
+    chosen = Places(picture, lines if config.output.records or records else None, table)
+    names = [path.absolute() for path in chosen.written()]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"two outputs are named {names[0].name}: name them apart")
+    return chosen
+
+
+def stem_of(source: Source) -> str:
+    """What outputs are named after: the file, the folder, or the camera."""
+    path = source.path
+    if path is None:
+        return re.sub(r"\W+", "-", source.name.rpartition("://")[2]).strip("-") or "live"
+    if glob.has_magic(str(path)) and not path.exists():
+        plain = [part for part in path.parent.parts if not glob.has_magic(part)]
+        return plain[-1] if plain and plain[-1] not in (".", "/") else "images"
+    return path.resolve().name if path.is_dir() else path.stem
+
+
+def make_sinks(
+    chosen: Places, source: Source, header: Header, *, size: tuple[int, int]
+) -> list[Sink]:
+    """A sink for each output."""
+    sinks: list[Sink] = []
+    picture = chosen.picture
+    if picture is not None:
+        if picture.name.startswith(("*", "%")):
+            sinks.append(ImageSink(picture.parent, source, suffix=picture.suffix))
+        elif picture.suffix.lower() in IMAGE_SUFFIXES:
+            sinks.append(ImageSink(picture, source))
+        else:
+            sinks.append(VideoSink(picture, source, size=size))
+    if chosen.records is not None:
+        sinks.append(RecordWriter(chosen.records, header, source=source.path))
+    if chosen.csv is not None:
+        sinks.append(CsvWriter(chosen.csv, source=source.path))
+    return sinks
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() or (not path.suffix and not path.exists())
+
+
+def _check_suffix(output: Path) -> None:
+    suffix = output.suffix.lower()
+    if suffix not in CONTAINERS and suffix not in IMAGE_SUFFIXES:
+        known = ", ".join(CONTAINERS)
+        raise ConfigError(f"--output {output}: use {known}, an image suffix, or name a folder")
+    if output.name.startswith(("*", "%")) and suffix not in IMAGE_SUFFIXES:
+        raise ConfigError(f"--output {output}: one file a frame must be images, such as *.jpg")

@@ -1,0 +1,74 @@
+"""`posetrack run`: a file in, an annotated video and records out."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Annotated
+
+import typer
+
+from posetrack.cli import options
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(cls=options.MMDeployCommand, context_settings=options.CONTEXT)
+@options.with_flags()
+def run(
+    ctx: typer.Context,
+    input: Annotated[  # noqa: A002 - the name users see
+        str, typer.Argument(help="A video, an image, a folder of images or a quoted pattern.")
+    ] = "",
+    output: options.Output = None,
+    json: options.Json = None,
+    boxes: options.Boxes = None,
+    show: Annotated[
+        bool,
+        options.option("--show/--no-show", panel=options.OUTPUT, text="Open a window meanwhile."),
+    ] = False,
+    allow_unverified: options.AllowUnverified = False,
+    config: options.Config = None,  # noqa: ARG001 - `resolve` reads it
+    set_: options.Set = None,  # noqa: ARG001
+    print_config: options.PrintConfig = False,
+) -> None:
+    """Track people in a video, an image or a folder of images.
+
+    Writes NAME.posetrack.mp4 and NAME.posetrack.jsonl into the working directory. Flags beat
+    POSETRACK_* variables, those the --config file, that the defaults.
+    """
+    settings = options.resolve(ctx.params)
+    if print_config:
+        typer.echo(settings.to_yaml().rstrip())
+        return
+    if not input:
+        raise typer.BadParameter("name a video, an image or a folder", param_hint="INPUT")
+    from posetrack.boxes import BoxFile
+    from posetrack.cli import outputs, session
+    from posetrack.cli.summary import print_summary
+    from posetrack.media.window import WindowSink
+
+    stop = session.Quit()
+    with ExitStack() as stack:
+        known = None if boxes is None else BoxFile(boxes)
+        source = session.open_input(settings, input)
+        stack.callback(source.close)
+        chosen = outputs.places(settings, source, output=output, records=json)
+        perception = stack.enter_context(
+            session.open_perception(
+                settings,
+                fps=float(source.fps),
+                detect=known is None,
+                allow_unverified=allow_unverified,
+            )
+        )
+        header = session.make_header(settings, source, perception)
+        size = session.output_size(settings, source)
+        sinks = outputs.make_sinks(chosen, source, header, size=size)
+        if show:
+            sinks.append(WindowSink(on_quit=stop))
+        pictures = chosen.picture is not None or show
+        draw = session.make_painter(settings, perception) if pictures else None
+        title = source.name
+        summary = session.execute(source, perception, sinks, title=title, draw=draw, boxes=known)
+    print_summary(summary, chosen.written() if summary.complete else ())
+    session.exit_as(summary, stop)

@@ -1,0 +1,197 @@
+"""From settings to the objects of a run: models, perception, painter, and the run itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from posetrack import zoo
+from posetrack.backends import model_formats, open_backend
+from posetrack.cli.progress import Downloads, FrameProgress
+from posetrack.detector import Detector
+from posetrack.estimator import Estimator
+from posetrack.media.drawing import Style
+from posetrack.media.painter import Painter
+from posetrack.media.sink import Sink
+from posetrack.media.source import Source, open_source
+from posetrack.perception import BoxesOf, Perception
+from posetrack.records import Header
+from posetrack.runner import RunSummary, run
+from posetrack.skeletons import load_skeleton
+
+if TYPE_CHECKING:
+    from posetrack.cards import Task
+    from posetrack.config import RunConfig
+
+_NOMINAL_FPS = 25.0
+_CARDED = (Detector, Estimator)
+
+
+def open_input(config: RunConfig, spec: str) -> Source:
+    """The source `spec` names, read as the settings say."""
+    chosen = config.source
+    return open_source(
+        spec,
+        start_s=chosen.start_s,
+        duration_s=chosen.duration_s,
+        stride=chosen.stride,
+        capture_fps=chosen.capture_fps,
+        flip=chosen.flip,
+    )
+
+
+@contextmanager
+def open_perception(
+    config: RunConfig,
+    *,
+    fps: float | None = None,
+    detect: bool = True,
+    allow_unverified: bool = False,
+) -> Iterator[Perception]:
+    """The models loaded and warm, and the tracker; freed at the end.
+
+    Args:
+        config: all settings.
+        fps: of the source, for settings that MMDeploy counts in frames.
+        detect: False where the boxes come from elsewhere.
+        allow_unverified: use fetched models of which no digest is known.
+    """
+    settings = config.tracker_settings(float(fps or _NOMINAL_FPS))
+    with ExitStack() as stack:
+        detector = None
+        if detect:
+            threshold = config.detector.threshold
+            if threshold is None:
+                threshold = settings.detection_threshold
+            labels = (settings.detection_label,) if settings.detection_label else None
+            model, backend = _load(config, "detection", config.detector.model, allow_unverified)
+            stack.callback(backend.close)
+            detector = Detector(
+                model, backend, threshold=threshold, nms=config.detector.nms, labels=labels
+            )
+            detector.warm_up()
+        model, backend = _load(config, "pose", config.pose.model, allow_unverified)
+        stack.callback(backend.close)
+        estimator = Estimator(model, backend)
+        estimator.warm_up()
+        interval = config.detector.interval
+        yield Perception(det=detector, pose=estimator, det_interval=interval, tracker=settings)
+
+
+def _load(config: RunConfig, task: Task, name: str | None, allow_unverified: bool) -> Any:
+    """The model found (fetched, where it must be) and the backend that holds it."""
+    chosen = config.backend
+    with Downloads() as downloads:
+        model = zoo.find(
+            name,
+            task=task,
+            formats=model_formats(chosen.kind),
+            allow_unverified=allow_unverified,
+            progress=downloads.update,
+        )
+    backend = open_backend(
+        chosen.kind,
+        model.path,
+        device=chosen.device,
+        threads=chosen.threads,
+        precision=chosen.precision,
+    )
+    return model, backend
+
+
+def make_painter(config: RunConfig, perception: Perception) -> Painter:
+    """What draws the results; keypoints the tracker does not count as seen are left out."""
+    chosen = config.drawing
+    style = Style(
+        layers=frozenset(chosen.layers),
+        scheme=chosen.style,
+        keypoint_index=chosen.keypoint_index,
+        background=chosen.background,
+        thickness=chosen.thickness,
+        trail_s=chosen.trail_s,
+    )
+    threshold = perception.tracker.settings.keypoint_threshold
+    if threshold is not None:
+        style = replace(style, threshold=threshold)
+    if chosen.skeleton is not None:
+        name = "coco" if chosen.skeleton == "default" else chosen.skeleton
+        style = replace(style, skeleton=load_skeleton(name))
+    return Painter(style)
+
+
+def output_size(config: RunConfig, source: Source) -> tuple[int, int]:
+    """(width, height) of the output: the source's, or scaled to the longer side asked."""
+    width, height = source.size
+    if config.output.size is None:
+        return width, height
+    ratio = config.output.size / max(width, height)
+    return max(2, round(width * ratio)), max(2, round(height * ratio))
+
+
+def make_header(config: RunConfig, source: Source, perception: Perception) -> Header:
+    """The header of the records: the source, the models, and every setting as it was used."""
+    settings = config.model_dump(mode="json")
+    settings["tracker"] = asdict(perception.tracker.settings)
+    parts = {"detection": perception.detector, "pose": perception.estimator}
+    models = {task: part.card.name for task, part in parts.items() if isinstance(part, _CARDED)}
+    return Header(
+        source=source.name,
+        size=source.size,
+        fps=float(source.fps),
+        skeleton=perception.skeleton,
+        models=models,
+        settings=settings,
+    )
+
+
+class Quit:
+    """What a window's q key does: the run ends well, and not as if it had been interrupted."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self) -> None:
+        """Stop the run as the first Ctrl-C does."""
+        self.asked = True
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def execute(
+    source: Source,
+    perception: Perception,
+    sinks: Sequence[Sink],
+    *,
+    title: str,
+    draw: Callable[..., Any] | None,
+    boxes: BoxesOf | None = None,
+) -> RunSummary:
+    """Run to the end of the source or a signal, with progress on stderr."""
+    total = source.frame_count
+    with FrameProgress(title, total) as progress:
+        summary = run(
+            source,
+            perception,
+            sinks,
+            draw=draw,
+            on_progress=progress,
+            boxes=boxes,
+            signals=True,
+        )
+    for warning in summary.warnings:
+        typer.echo(f"posetrack: warning: {warning}", err=True)
+    return summary
+
+
+def exit_as(summary: RunSummary, quit_: Quit | None = None) -> None:
+    """End the command with 128 + the signal that stopped the run, if one did."""
+    if summary.interrupted is not None and not (quit_ is not None and quit_.asked):
+        state = "the outputs hold what was done" if summary.complete else "outputs not finalised"
+        name = signal.Signals(summary.interrupted).name
+        typer.echo(f"posetrack: stopped by {name} after {summary.frames} frames: {state}", err=True)
+        raise typer.Exit(128 + summary.interrupted)

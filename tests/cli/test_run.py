@@ -1,0 +1,260 @@
+"""`posetrack run` on generated clips with tiny models: outputs, flags, and every bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from clips import make_clip, picture
+
+import posetrack
+from posetrack.cli.options import FLAGS, without_numbers
+
+Run = Callable[..., "Outcome"]  # noqa: F821
+
+
+@pytest.fixture
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clip") / "walk.mp4"
+    make_clip(path, frames=12)
+    return path
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def frame_count(path: Path) -> int:
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def test_a_video_gives_an_annotated_video_records_and_a_table(
+    command: Run, models, clip: Path, tmp_path: Path
+) -> None:
+    done = command("run", clip, *models.flags, "--det-interval", 5, "--save", "csv")
+    assert done.status == 0, done.err
+    names = {"walk.posetrack.mp4", "walk.posetrack.jsonl", "walk.posetrack.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    assert frame_count(tmp_path / "walk.posetrack.mp4") == 12
+    header, *frames = lines(tmp_path / "walk.posetrack.jsonl")
+    assert header["models"] == {"detection": "tiny-detector", "pose": "tiny-pose"}
+    assert header["settings"]["detector"]["interval"] == 5
+    assert [frame["frame"] for frame in frames] == list(range(12))
+    assert [frame["frame"] for frame in frames if frame["detector"]] == [0, 5, 10]
+    assert all(len(frame["people"]) == 1 for frame in frames)
+    assert len({frame["people"][0]["id"] for frame in frames}) == 1
+    for word in ("frames", "12", "ids", "fps", "detect", "track", "busy p50", "wrote"):
+        assert word in done.out
+    assert "12 frames" in done.err
+
+
+def test_two_runs_give_the_same_bytes(command: Run, models, clip: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        done = command("run", clip, *models.flags, "--no-video", "--json", f"{name}.jsonl")
+        assert done.status == 0, done.err
+    assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
+
+
+def test_outputs_go_where_they_are_named(command: Run, models, clip: Path, tmp_path: Path) -> None:
+    assert command("run", clip, *models.flags, "-o", "out/tracked.mkv").status == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"tracked.mkv", "tracked.jsonl"}
+    assert command("run", clip, *models.flags, "-o", "all", "--no-video").status == 0
+    assert [path.name for path in (tmp_path / "all").iterdir()] == ["walk.posetrack.jsonl"]
+    assert command("run", clip, *models.flags, "-o", "stills/*.jpg", "--no-json").status == 0
+    assert len(list((tmp_path / "stills").iterdir())) == 12
+
+
+def test_images_are_read_one_by_one_or_as_a_folder(
+    command: Run, models, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    import cv2
+
+    folder = tmp_path_factory.mktemp("gallery")
+    for index in range(3):
+        cv2.imwrite(str(folder / f"{index}.png"), picture(index))
+    done = command("run", folder / "1.png", *models.flags)
+    assert done.status == 0, done.err
+    assert {p.name for p in tmp_path.iterdir()} == {"1.posetrack.png", "1.posetrack.jsonl"}
+    for given in (folder, f"{folder}/*.png"):
+        assert command("run", given, *models.flags, "-o", "seen").status == 0
+        video = tmp_path / "seen" / f"{folder.name}.posetrack.mp4"
+        assert frame_count(video) == 3
+        video.unlink()
+
+
+def test_boxes_from_a_file_take_the_detectors_place(
+    command: Run, models, clip: Path, tmp_path: Path
+) -> None:
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text('{"0": [[20, 20, 60, 120], [200, 20, 250, 130]]}')
+    done = command("run", clip, "--pose", models.pose, "--boxes", boxes, "--no-video")
+    assert done.status == 0, done.err
+    header, *frames = lines(tmp_path / "walk.posetrack.jsonl")
+    assert "detection" not in header["models"]
+    assert [len(frame["people"]) for frame in frames] == [2] * 12
+
+
+def test_a_part_of_the_input_is_read(command: Run, models, clip: Path, tmp_path: Path) -> None:
+    part = ["--start", 0.2, "--duration", 0.2, "--stride", 2]
+    assert command("run", clip, *models.flags, *part, "--no-video").status == 0
+    _, *frames = lines(tmp_path / "walk.posetrack.jsonl")
+    assert [frame["frame"] for frame in frames] == [5, 7, 9]
+
+
+def test_pictures_have_the_size_and_background_asked(
+    command: Run, models, clip: Path, tmp_path: Path
+) -> None:
+    look = ["--output-size", 160, "--background", "black", "--draw", "limbs", "--flip"]
+    done = command("run", clip, *models.flags, *look, "-o", "small.mp4")
+    assert done.status == 0, done.err
+    with av.open(str(tmp_path / "small.mp4")) as container:
+        image = next(container.decode(video=0)).to_ndarray(format="bgr24")
+    assert image.shape[:2] == (120, 160)
+    assert np.median(image) < 20
+
+
+def test_every_flag_of_mmdeploys_demo_is_understood(
+    command: Run, models, clip: Path, tmp_path: Path
+) -> None:
+    theirs = (  # one string, as people type it
+        "--device cpu --output seen.mp4 --output_size 0 --flip 0 --show -1 --skeleton coco "
+        "--background default --det_interval 1 --det_label 0 --det_thr 0.4 --det_min_bbox_size 10 "
+        "--det_nms_thr 0.7 --pose_max_num_bboxes -1 --pose_kpt_thr 0.3 --pose_min_keypoints -1 "
+        "--pose_bbox_scale 1.25 --pose_min_bbox_size -1 --pose_nms_thr 0.5 --track_iou_thr 0.4 "
+        "--track_max_missing 10"
+    )
+    done = command("run", clip, *models.flags, "--tracker", "mmdeploy", *shlex.split(theirs))
+    assert done.status == 0, done.err
+    header, *_ = lines(tmp_path / "seen.jsonl")
+    used = header["settings"]["tracker"]
+    assert used["detection_threshold"] == 0.4
+    assert used["max_boxes"] is None
+    assert used["max_missing_s"] == 10
+    assert (tmp_path / "seen.mp4").stat().st_size > 0
+
+
+def test_mmdeploys_switches_with_numbers_become_switches() -> None:
+    given = ["a.mp4", "--flip", "1", "--show", "-1", "--flip=0", "--show=20", "--show", "--flip"]
+    wanted = ["a.mp4", "--flip", "--no-show", "--no-flip", "--show", "--show", "--flip"]
+    assert without_numbers(given) == wanted
+
+
+def test_flags_name_settings_that_exist(command: Run) -> None:
+    from posetrack.config import _settings
+
+    known = {".".join(path) for path in _settings()}
+    assert {flag.setting for flag in FLAGS} <= known
+
+
+def test_the_configuration_is_printed_and_read_back(command: Run, tmp_path: Path) -> None:
+    first = command("run", "--print-config", "--det-thr", 0.3, "--set", "tracker.beta=4")
+    assert first.status == 0
+    (tmp_path / "mine.yaml").write_text(first.out)
+    again = command("run", "--print-config", "--config", "mine.yaml")
+    assert again.out == first.out
+
+
+NOT_A_MODEL = "not an onnx file"
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "message"),
+    [
+        (["nowhere.mp4"], 1, "no such file or folder: nowhere.mp4"),
+        (["empty"], 1, "empty has no images"),
+        (["*.jpg"], 1, "matches nothing"),
+        (["empty.mp4"], 1, "empty.mp4"),
+        (["text.mp4"], 1, "text.mp4"),
+        (["sound.mp4"], 1, "sound.mp4"),
+        (["broken.png"], 1, "broken.png"),
+        ([], 2, "name a video"),
+        (["ok.mp4", "--det-interval", "0"], 2, "--det-interval"),
+        (["ok.mp4", "--det-interval", "many"], 2, "--det-interval"),
+        (["ok.mp4", "--frobnicate"], 2, "No such option"),
+        (["ok.mp4", "--draw", "boxes,halo"], 2, "--draw: drawing.layers.1"),
+        (["ok.mp4", "--tracker", "sort"], 2, "--tracker: tracker preset 'sort'"),
+        (["ok.mp4", "--backend", "trt"], 2, "tensorrt"),
+        (["ok.mp4", "--backend", "caffe"], 1, "no backend named 'caffe'"),
+        (["ok.mp4", "--device", "cuda"], 1, "cuda"),
+        (["ok.mp4", "--config", "none.yaml"], 2, "none.yaml not found"),
+        (["ok.mp4", "--set", "tracker.max_age=1"], 2, "did you mean"),
+        (["ok.mp4", "--skeleton", "octopus"], 2, "no skeleton named 'octopus'"),
+        (["ok.mp4", "-o", "ok.mp4"], 1, "is the input itself"),
+        (["ok.mp4", "-o", "out.gif"], 2, "--output out.gif"),
+        (["ok.mp4", "-o", "text.mp4/out.mp4"], 1, "out.mp4"),
+        (["ok.mp4", "--no-video", "-o", "out.mp4"], 2, "exclude each other"),
+        (["ok.mp4", "--json", "x.mp4", "-o", "x.mp4"], 2, "two outputs"),
+        (["ok.mp4", "--boxes", "none.json"], 1, "none.json not found"),
+        (["ok.mp4", "--boxes", "bad.csv"], 1, "bad.csv:2"),
+        (["ok.mp4", "--det", "nobody.onnx"], 1, "nobody.onnx not found"),
+        (["ok.mp4", "--det", "text.onnx"], 1, "text.onnx"),
+        (["ok.mp4", "--show"], 1, "cannot show a window"),
+    ],
+)
+def test_bad_input_is_one_line_with_the_right_status(
+    command: Run,
+    models,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    args: list[str],
+    status: int,
+    message: str,
+) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    make_clip(tmp_path / "ok.mp4", frames=3)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.mp4").touch()
+    for name in ("text.mp4", "broken.png", "text.onnx"):
+        (tmp_path / name).write_text("this is no picture\n" * 40)
+    (tmp_path / "bad.csv").write_text("frame,x1,y1,x2,y2\n0,10,10,5,20\n")
+    with av.open(str(tmp_path / "sound.mp4"), "w") as container:
+        stream = container.add_stream("aac", rate=16000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        frame.sample_rate = 16000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    flags = models.flags if "--det" not in args else ["--pose", str(models.pose)]
+    done = command("run", *args, *flags)
+    assert message in done.err
+    assert done.status == status, done.err
+    assert done.err.count("\n") == 1, done.err
+    assert "Traceback" not in done.err
+    assert not done.out
+    after = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    assert after == before
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_a_playable_video_and_whole_records(
+    models, tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    make_clip(tmp_path / "long.mp4", frames=1200, size=(96, 64), gop=250)
+    line = [sys.executable, "-m", "posetrack", "run", "long.mp4", *models.flags]
+    environment = os.environ | {"PYTHONPATH": str(Path(posetrack.__file__).parents[1])}
+    with subprocess.Popen(
+        line, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+    ) as child:
+        part = tmp_path / "long.posetrack.jsonl.part"
+        while not (part.exists() and part.stat().st_size > 4096) and child.poll() is None:
+            time.sleep(0.005)
+        child.send_signal(number)
+        _, err = child.communicate(timeout=10)
+    assert child.returncode == status, err
+    assert f"stopped by {number.name}" in err
+    _, *frames = lines(tmp_path / "long.posetrack.jsonl")
+    assert 0 < len(frames) < 1200
+    assert frame_count(tmp_path / "long.posetrack.mp4") == len(frames)
+    assert not list(tmp_path.glob("*.part"))

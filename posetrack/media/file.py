@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from bisect import bisect_left
 from collections.abc import Generator, Iterator
@@ -102,10 +103,9 @@ class FileSource:
 
     def _set_lengths(self) -> None:
         stream = self._stream
-        self._length_s = None
-        if stream.duration:
-            self._length_s = float(stream.duration * stream.time_base)
-        elif self._container.duration:
+        self._length_s = _length(stream)
+        self._length_is_sure = self._length_s is not None or len(self._container.streams) == 1
+        if self._length_s is None and self._container.duration:
             self._length_s = self._container.duration / 1_000_000
         if self._container.format.name == "avi" and stream.frames:
             # The duration of an AVI is guessed from the bytes there are, also when it is cut.
@@ -244,7 +244,7 @@ class FileSource:
     def _judge_end(self) -> None:
         """Say in `warning` what the end of the file shows to be wrong."""
         short_s = 0.0
-        if self._length_s is not None and not self._has_all_frames():
+        if self._length_s is not None and self._length_is_sure and not self._has_all_frames():
             short_s = self._length_s - self._end_s
         if self._broken or short_s > max(0.5, 3 / float(self._file_fps)):
             total = "" if self._length_s is None else f" of {self._length_s:.2f} s"
@@ -306,6 +306,16 @@ def _video_stream(container: Any, path: Path) -> Any:
     if stream.codec_context is None:
         raise SourceError(f"{path} uses a video codec this PyAV cannot decode: convert it first")
     return stream
+
+
+def _length(stream: Any) -> float | None:
+    """Seconds of a stream, or None where only the whole file has a length."""
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))  # Matroska
+    if tag is None:
+        return None
+    return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3]) or None
 
 
 def _thread_type(stream: Any) -> str:

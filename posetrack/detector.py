@@ -111,7 +111,8 @@ class Detector:
         letterbox = Letterbox(size, self.input_size)
         letterbox.resize(image, pad=self.card.input.pad, out=self._canvas)
         self._normalize(self._canvas, self._input[0])
-        outputs = self.backend.run({self.backend.inputs[0].name: self._input})
+        spec = self.backend.inputs[0]
+        outputs = self.backend.run({spec.name: self._input.astype(spec.dtype, copy=False)})
         boxes, scores, labels = (self._read if self._has_nms else self._suppress)(outputs)
         boxes = clip_boxes(letterbox.inverse(boxes), size)
         keep = box_area(boxes) > 0

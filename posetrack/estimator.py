@@ -131,7 +131,8 @@ class Estimator:
             cv2.warpAffine(image, matrix, self.input_size, dst=self._crop, flags=cv2.INTER_LINEAR)
             self._normalize(self._crop, self._batch[row])
         batch = self._batch[: self._fixed_batch or len(boxes)]
-        outputs = self.backend.run({self.backend.inputs[0].name: batch})
+        spec = self.backend.inputs[0]
+        outputs = self.backend.run({spec.name: batch.astype(spec.dtype, copy=False)})
         simcc_x, simcc_y = (outputs[name][: len(boxes)] for name in self._outputs)
         keypoints_crop, scores = self._codec.decode(simcc_x, simcc_y)
         return transform.inverse(keypoints_crop), scores

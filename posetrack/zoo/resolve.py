@@ -122,8 +122,7 @@ def _from_path(path: Path, wish: _Wish) -> ResolvedModel:
     if path.suffix == ".onnx":
         return _checked(_card_beside(path) or card_for_onnx(path), path, wish)
     if path.suffix in CHECKPOINTS:
-        card = _card_beside(path) or card_for_checkpoint(path)
-        return ResolvedModel(card, _checkpoint_for(path, card, None, wish))
+        return _from_checkpoint(path, _card_beside(path), wish)
     if path.suffix == ".zip":
         return _from_zip(path, models_dir() / "unpacked" / _stamped(path), wish)
     raise ModelError(f"{path} is no model: give .onnx, .pth, .zip, a folder or a card")
@@ -172,7 +171,7 @@ def _bound(card: str, file: Path, wish: _Wish) -> ResolvedModel:
     if not file.is_file():
         raise ModelNotFound(f"model file {file} not found: check the path after @")
     if file.suffix in CHECKPOINTS:
-        return ResolvedModel(known, _checkpoint_for(file, known, None, wish))
+        return _from_checkpoint(file, known, wish)
     return _checked(known, file, wish)
 
 
@@ -229,20 +228,21 @@ def _use(model: Entry, file: ModelFile, path: Path, wish: _Wish) -> ResolvedMode
     if file.format == "sdk-zip":
         unpacked = _from_zip(path, model.folder / path.stem, wish, model.card)
         return ResolvedModel(model.card, unpacked.path, model.origin)
-    if file.format == "pth":
-        path = _checkpoint_for(path, model.card, model.folder / f"{path.stem}.onnx", wish)
-    else:
+    if file.format == "pth" and "pth" not in wish.formats:
+        graph = path.with_suffix(".onnx")
+        convert(path, graph, model.card)
+        path = graph
+    elif file.format == "onnx":
         read_header(path)
     return ResolvedModel(model.card, path, model.origin)
 
 
-def _checkpoint_for(path: Path, card: ModelCard, target: Path | None, wish: _Wish) -> Path:
+def _from_checkpoint(path: Path, card: ModelCard | None, wish: _Wish) -> ResolvedModel:
     """The checkpoint itself for a backend that runs those, its conversion for the others."""
     if "pth" in wish.formats:
-        return path
-    if target is None:
-        target = models_dir() / "converted" / converted_name(path)
-    return convert(path, card, target)
+        return ResolvedModel(card or card_for_checkpoint(path), path)
+    target = models_dir() / "converted" / converted_name(path)
+    return ResolvedModel(convert(path, target, card), target)
 
 
 def _checked(card: ModelCard, path: Path, wish: _Wish) -> ResolvedModel:

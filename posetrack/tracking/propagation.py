@@ -42,10 +42,8 @@ class Proposals:
         return len(self.boxes)
 
 
-def usable_detections(detections: Detections | None, settings: TrackerSettings) -> Detections:
-    """Those of the tracked class that are good and large enough; none where None."""
-    if detections is None or not len(detections):
-        return Detections.empty()
+def usable_detections(detections: Detections, settings: TrackerSettings) -> Detections:
+    """Those of the tracked class that are good and large enough."""
     use = detections.labels == settings.detection_label
     if settings.detection_threshold is not None:
         use &= detections.scores > settings.detection_threshold
@@ -67,14 +65,16 @@ def merge_proposals(
         tracked: boxes (T, 4), scores (T,), ids (T,) and ranks (T,) `SEEN` or `LOST`.
         size: (width, height) of the image; boxes outside it are dropped.
     """
-    found = usable_detections(detections, settings)
     boxes, scores, ids, ranks = tracked
     in_image = np.minimum(boxes[:, 2:], size) > np.maximum(boxes[:, :2], 0)
-    use = in_image.all(axis=1) & (box_area(boxes) > settings.track_min_size_px**2)
+    areas = box_area(boxes)
+    use = in_image.all(axis=1) & (areas > settings.track_min_size_px**2)
     if not use.all():
         boxes, scores, ids, ranks = boxes[use], scores[use], ids[use], ranks[use]
+        areas = areas[use]
     confirmed = np.ones(len(boxes), bool)
     if detections is not None:
+        found = usable_detections(detections, settings)
         confirmed = _confirmed(boxes, found.boxes)
         n = len(found)
         boxes = np.concatenate([boxes, found.boxes])
@@ -82,7 +82,8 @@ def merge_proposals(
         ids = np.concatenate([ids, np.full(n, -1)])
         ranks = np.concatenate([ranks, np.full(n, DETECTED)])
         confirmed = np.concatenate([confirmed, np.ones(n, bool)])
-    order = np.lexsort((-box_area(boxes), -ranks))
+        areas = np.concatenate([areas, box_area(found.boxes)])
+    order = np.lexsort((-areas, -ranks))
     if len(order) > 1:
         boxes = boxes[order]
         iou = iou_matrix(boxes, boxes)

@@ -12,12 +12,14 @@ class Rows:
 
     __slots__ = ()
 
+    def _names(self) -> tuple[str, ...]:
+        return self.__slots__
+
     def _fields(self) -> list[Any]:
-        names: tuple[str, ...] = self.__slots__
-        return [getattr(self, name) for name in names]
+        return [getattr(self, name) for name in self._names()]
 
     def __len__(self) -> int:
-        return len(self._fields()[0])
+        return len(getattr(self, self._names()[0]))
 
     def __getitem__(self, index: Any) -> Self:
         """The rows chosen by a mask, an index array or a slice."""

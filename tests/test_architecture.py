@@ -39,7 +39,8 @@ def importers(prefix: str) -> set[str]:
 
 def test_importing_the_package_and_asking_for_help_load_no_backend() -> None:
     script = (
-        "import sys, posetrack; from posetrack.cli.main import main; sys.argv = ['posetrack', '--help']\n"
+        "import sys, posetrack; from posetrack.cli.main import main\n"
+        "sys.argv = ['posetrack', '--help']\n"
         "try: main()\nexcept SystemExit: pass\n"
         f"print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
     )

@@ -19,6 +19,10 @@ from posetrack.skeletons import Skeleton
 from posetrack.types import Floats, Image
 
 
+FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
+"""What the rows of ``pseudo_face`` are."""
+
+
 class ImageStore:
     """Pictures by name, read by offset so that forked workers share one open tar."""
 
@@ -35,7 +39,18 @@ class ImageStore:
                 self._members = {m.name: (m.offset_data, m.size) for m in tar if m.isfile()}
         except tarfile.TarError as error:
             raise ConfigError(f"{path} is not an uncompressed tar of images: {error}") from error
-        self._file = os.open(path, os.O_RDONLY)
+        self._open()
+
+    def _open(self) -> None:
+        self._file = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_file": min(self._file, 0)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if self._file >= 0:  # a spawned worker inherits no descriptors
+            self._open()
 
     def __contains__(self, name: str) -> bool:
         return name in self._members if self._file >= 0 else (self.path / name).is_file()
@@ -100,6 +115,7 @@ class Person:
 class Annotations:
     """One COCO-format file with its pictures."""
 
+    path: Path
     pictures: dict[int, Picture]
     rows: dict[int, list[dict[str, Any]]]
     keypoint_names: tuple[str, ...]
@@ -111,22 +127,25 @@ class Annotations:
             raise ConfigError(f"no annotations at {path}: check the path or set data.root")
         try:
             data = json.loads(path.read_bytes())
-            records, rows = data["images"], data["annotations"]
             names = tuple(data["categories"][0].get("keypoints", ()))
-        except (ValueError, KeyError, IndexError, TypeError) as error:
-            raise ConfigError(f"{path} is not a COCO annotation file: {error!r}") from error
+            records = {record["id"]: _Record(record) for record in data["images"]}
+            rows: dict[int, list[dict[str, Any]]] = {key: [] for key in records}
+            for row in data["annotations"]:
+                _, _, _, _ = row["bbox"]
+                if row["image_id"] in rows:
+                    rows[row["image_id"]].append(row)
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+            reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+            raise ConfigError(f"{path} is not a COCO annotation file: {reason}") from error
         single = ImageStore(images) if isinstance(images, Path) else None
         pictures = {}
-        for record in records:
-            store = single or images[record["tar"]]  # type: ignore[index]
-            size = (int(record["width"]), int(record["height"]))
-            source = str(record.get("source", path.stem))
-            pictures[record["id"]] = Picture(store, record["file_name"], size, source, record)
-        by_picture: dict[int, list[dict[str, Any]]] = {key: [] for key in pictures}
-        for row in rows:
-            if row["image_id"] in by_picture:
-                by_picture[row["image_id"]].append(row)
-        return cls(pictures, by_picture, names)
+        for key, record in records.items():
+            if single is None and "tar" not in record.fields:
+                raise ConfigError(f"{path} does not say where {record.name} is: set images")
+            store = single or images[record.fields["tar"]]  # type: ignore[index]
+            source = str(record.fields.get("source", path.stem))
+            pictures[key] = Picture(store, record.name, record.size, source, record.fields)
+        return cls(path, pictures, rows, names)
 
     def people(self, skeleton: Skeleton, *, pseudo_weight: float = 0.0) -> Iterator[Person]:
         """People with at least one keypoint of `skeleton`, matched by keypoint name.
@@ -137,7 +156,11 @@ class Annotations:
         """
         missing = [n for n in self.keypoint_names if n not in skeleton.keypoints]
         if not self.keypoint_names or len(missing) == len(self.keypoint_names):
-            raise ConfigError(f"none of the keypoints {self.keypoint_names} is in {skeleton!r}")
+            named = ", ".join(self.keypoint_names[:4]) or "none"
+            raise ConfigError(
+                f"{self.path} names no keypoint of skeleton {skeleton.name!r} "
+                f"({', '.join(skeleton.keypoints[:4])}, ...) but {named}: name them in categories"
+            )
         columns = [
             (i, skeleton.keypoints.index(n))
             for i, n in enumerate(self.keypoint_names)
@@ -145,34 +168,53 @@ class Annotations:
         ]
         for key, picture in self.pictures.items():
             for row in self.rows[key]:
-                person = _person(picture, row, columns, len(skeleton), pseudo_weight)
+                if len(row.get("keypoints") or ()) not in (0, 3 * len(self.keypoint_names)):
+                    raise ConfigError(
+                        f"{self.path}: a person in {picture.name} has {len(row['keypoints'])} "
+                        f"numbers as keypoints, {len(self.keypoint_names)} names need three each"
+                    )
+                person = _person(picture, row, columns, skeleton, pseudo_weight)
                 if person is not None:
                     yield person
+
+
+class _Record:
+    """One entry of ``images``; a missing field is a KeyError here, not later."""
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        self.fields = fields
+        self.name = str(fields["file_name"])
+        self.size = (int(fields["width"]), int(fields["height"]))
 
 
 def _person(
     picture: Picture,
     row: dict[str, Any],
     columns: list[tuple[int, int]],
-    k: int,
+    skeleton: Skeleton,
     pseudo_weight: float,
 ) -> Person | None:
-    if row.get("iscrowd") or not row.get("num_keypoints") or min(row["bbox"][2:]) <= 1:
+    if row.get("iscrowd") or not row.get("keypoints") or min(row["bbox"][2:]) <= 1:
+        return None
+    if not row.get("num_keypoints", 1):
         return None
     given = np.asarray(row["keypoints"], np.float32).reshape(-1, 3)
-    keypoints, weights = np.zeros((k, 2), np.float32), np.zeros(k, np.float32)
+    keypoints = np.zeros((len(skeleton), 2), np.float32)
+    weights = np.zeros(len(skeleton), np.float32)
     pseudo = bool(row.get("pseudo_kp"))
     confidence = np.asarray(row.get("kp_conf", np.ones(len(given))), np.float32)
     for i, j in columns:
         if given[i, 2] > 0:
             keypoints[j] = given[i, :2]
             weights[j] = pseudo_weight * min(1.0, 0.4 + confidence[i]) if pseudo else 1.0
-    labelled = np.zeros(k, np.float32) if pseudo else (weights > 0).astype(np.float32)
-    face = row.get("pseudo_face") if pseudo_weight and k >= 5 else None
-    for j, (x, y, sure) in enumerate(np.reshape(face, (-1, 3)) if face else ()):
-        if sure > 0 and weights[j] == 0:
+    labelled = np.zeros_like(weights) if pseudo else (weights > 0).astype(np.float32)
+    face = row.get("pseudo_face") if pseudo_weight else None
+    for name, (x, y, sure) in zip(FACE, np.reshape(face, (-1, 3)) if face else (), strict=False):
+        j = skeleton.keypoints.index(name) if name in skeleton.keypoints else -1
+        if j >= 0 and sure > 0 and weights[j] == 0:
             keypoints[j], weights[j] = (x, y), 0.6 * pseudo_weight
     if not weights.any():
         return None
     box = xywh_to_xyxy(row["bbox"])[0]
-    return Person(picture, box, keypoints, weights, float(row["area"]), labelled)
+    area = float(row.get("area") or np.prod(row["bbox"][2:]))
+    return Person(picture, box, keypoints, weights, area, labelled)

@@ -52,8 +52,8 @@ def half_body(
 ) -> tuple[Floats, Floats] | None:
     """Centre and size (width, height) around the upper or lower body, grown by 1.5.
 
-    None where fewer than 9 joints are visible (or half of K, if less), or the chosen half shows
-    fewer than 2 (upper) or 3 (lower). Source: MMPose ``RandomHalfBody``.
+    None where fewer than 9 joints are visible (or half of K, if less), or neither half shows
+    enough: 2 (upper) or 3 (lower). Source: MMPose ``RandomHalfBody``.
     """
     visible = weights > 0
     if visible.sum() < min(9, (len(skeleton) + 1) // 2) or not skeleton.upper:
@@ -61,9 +61,10 @@ def half_body(
     upper = [i for i in skeleton.upper if visible[i]]
     lower = [i for i in skeleton.lower if visible[i]]
     prefer_upper = rng.random() < 0.7
-    chosen = upper if (prefer_upper and len(upper) > 2) or len(lower) <= 3 else lower
-    if len(chosen) < 3:
+    halves = [half for half, least in ((upper, 2), (lower, 3)) if len(half) >= least]
+    if not halves:
         return None
+    chosen = halves[0 if prefer_upper else -1]
     low, high = keypoints[chosen].min(0), keypoints[chosen].max(0)
     return (low + high) / 2, np.maximum((high - low) * 1.5, 8.0)
 

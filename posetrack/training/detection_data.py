@@ -72,9 +72,9 @@ def scenes(annotations: Annotations, rules: LabelRules) -> list[Scene]:
         labels, ignored = [], []
         for row in annotations.rows[key]:
             score = float(row.get("score", 1.0)) if row.get("pseudo") else 1.0
-            if row.get("iscrowd") or score < rules.label_score:
+            if row.get("iscrowd") or rules.ignore_score <= score < rules.label_score:
                 ignored.append(row["bbox"])
-            else:
+            elif score >= rules.label_score:
                 labels.append(row["bbox"])
         boxes, regions = xywh_to_xyxy(labels), xywh_to_xyxy(ignored)
         if not complete:
@@ -167,13 +167,15 @@ def resize_and_crop(
     slack = [limit - side for limit, side in zip(size, new, strict=True)]
     # Larger than the window: a random part of it. Smaller: a random place in it.
     shift = [int(rng.integers(min(0, s), max(0, s) + 1)) for s in slack]
-    matrix = np.array([[new[0] / width, 0, shift[0]], [0, new[1] / height, shift[1]]])
-    flags = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-    out = cv2.warpAffine(image, matrix, size, flags=flags, borderValue=(PAD, PAD, PAD))
     stretch = np.tile([new[0] / width, new[1] / height], 2).astype(np.float32)
     offset = np.tile(shift, 2).astype(np.float32)
+    x, y = stretch[:2]
+    if factor < 0.5:  # as `Letterbox` does; an affine warp would leave pixels out
+        image, x, y = cv2.resize(image, new, interpolation=cv2.INTER_AREA), 1.0, 1.0
+    matrix = np.array([[x, 0, shift[0]], [0, y, shift[1]]])
+    out = cv2.warpAffine(image, matrix, size, borderValue=(PAD, PAD, PAD))
     boxes, spill = _clip(scene.boxes * stretch + offset, size)
-    ignored, _ = _clip(scene.ignored * stretch + offset, size)
+    ignored = np.concatenate(_clip(scene.ignored * stretch + offset, size))
     return np.asarray(out, np.uint8), boxes, np.concatenate([ignored, spill])
 
 

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from posetrack.errors import ConfigError
+from posetrack.errors import ConfigError, DeviceError
 from posetrack.training.averaging import WeightAverage
 from posetrack.training.progress import Progress
 from posetrack.training.recipe import Recipe, ScheduleSection
-from posetrack.training.tasks import Metrics, Task, make_loader
+from posetrack.training.tasks import Metrics, Task, batches, make_loader
 
 
 def learning_rate(schedule: ScheduleSection, step: int, total: int) -> float:
@@ -66,7 +66,8 @@ class Trainer:
         _seed(recipe.runtime.seed)
         if recipe.runtime.threads:
             torch.set_num_threads(recipe.runtime.threads)
-        self.model = task.build()
+        self.device = _device(recipe.runtime.device)
+        self.model = task.build().to(self.device)
         if recipe.runtime.channels_last:
             self.model = self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = make_optimizer(self.model, recipe.schedule)
@@ -105,12 +106,15 @@ class Trainer:
             self.task, self.recipe, self.at.epoch, stage2=stage2, skip=self.at.batch
         )
         per_epoch = self.at.batch + len(loader)
-        if per_epoch < schedule.accumulate:
-            raise ConfigError("the training data is smaller than one batch: lower batch_size")
+        if not per_epoch:
+            raise ConfigError(
+                f"the training data is smaller than one step of {schedule.accumulate} x "
+                f"{schedule.batch_size} samples: lower schedule.batch_size"
+            )
         total = schedule.epochs * per_epoch // schedule.accumulate
         saved = time.monotonic()
         self.model.train()
-        for batch in loader:
+        for batch in batches(loader, self.device):
             rate = learning_rate(schedule, self.at.step, total)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
@@ -119,14 +123,17 @@ class Trainer:
             progress.batch(
                 self.at.epoch, self.at.batch, per_epoch, schedule.batch_size, rate, losses
             )
-            if time.monotonic() - saved > save_every_s:
+            # Half a step's gradients are not in a checkpoint.
+            whole = self.at.batch % schedule.accumulate == 0
+            if whole and time.monotonic() - saved >= save_every_s:
                 self.save("last.pth")
                 saved = time.monotonic()
 
     def _step(self, batch: Any) -> dict[str, float]:
         bf16 = self.recipe.runtime.precision == "bf16"
         schedule = self.recipe.schedule
-        with torch.autocast("cpu", torch.bfloat16) if bf16 else contextlib.nullcontext():
+        kind = self.device.type
+        with torch.autocast(kind, torch.bfloat16) if bf16 else contextlib.nullcontext():
             losses = self.task.loss(self.model, batch)
         total: Tensor = torch.stack(list(losses.values())).sum() / schedule.accumulate
         if not torch.isfinite(total):
@@ -154,8 +161,8 @@ class Trainer:
         metrics = self.task.evaluate(model)
         group, key = self.task.headline
         score = metrics[group][key]
-        progress.evaluated(self.at.epoch, metrics)
         _append_metrics(self.folder / "metrics.csv", self.at.epoch, metrics)
+        progress.evaluated(self.at.epoch, metrics)
         if score > self.at.best:
             self.at.best = score
             self.save("best.pth")
@@ -178,11 +185,19 @@ class Trainer:
         part.replace(self.folder / name)
 
     def resume(self) -> bool:
-        """Continue from ``last.pth``; False where there is none."""
+        """Continue from ``last.pth``; False where there is none.
+
+        Raises:
+            ModelError: it is damaged.
+            ConfigError: it is of another network.
+        """
+        from posetrack.networks.pickles import read_plain
+
         path = self.folder / "last.pth"
         if not path.is_file():
             return False
-        content = torch.load(path, weights_only=True)
+        content = read_plain(path)
+        self._check_same_network(path, content["recipe"]["model"])
         self.model.load_state_dict(content["raw"])
         if self.average:
             self.average.model.load_state_dict(content["state_dict"])
@@ -191,6 +206,30 @@ class Trainer:
         self.at = Position(**content["position"])
         torch.set_rng_state(content["rng"])
         return True
+
+    def _check_same_network(self, path: Path, before: dict[str, Any]) -> None:
+        now = self.recipe.model.model_dump(mode="json")
+        for key in ("architecture", "input_size", "skeleton"):
+            if now[key] != before[key]:
+                raise ConfigError(
+                    f"{path} has model.{key} {before[key]}, the recipe {now[key]}: resume with "
+                    "the same, or train in another folder and start from it with model.init"
+                )
+
+
+def _device(name: str) -> torch.device:
+    if name == "cpu":
+        return torch.device("cpu")
+    if not name.startswith("cuda"):
+        raise ConfigError(f"runtime.device {name!r}: cpu, cuda or cuda:N was expected")
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    index = name.partition(":")[2] or "0"
+    if not index.isdecimal() or int(index) >= found:
+        raise DeviceError(
+            f"runtime.device {name}: PyTorch sees {found} CUDA devices: check the driver and that "
+            "PyTorch is built with CUDA, or set runtime.device=cpu"
+        )
+    return torch.device("cuda", int(index))
 
 
 def _seed(seed: int) -> None:
@@ -216,7 +255,14 @@ def _append_metrics(path: Path, epoch: int, metrics: Metrics) -> None:
 def _commit() -> str:
     try:
         command = ["git", "rev-parse", "--short", "HEAD"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+            cwd=Path(__file__).parent,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ from posetrack.codecs import SimCC
 from posetrack.errors import ConfigError
 from posetrack.geometry import CropTransform, Letterbox, greedy_nms, iou_matrix
 from posetrack.skeletons import load_skeleton
-from posetrack.training.annotations import Annotations, ImageStore
+from posetrack.training.annotations import Annotations, ImageStore, Picture
 from posetrack.training.assigner import assign
 from posetrack.training.detection_data import DetectionSamples, Scene, collate, scenes
 from posetrack.training.losses import generalized_iou, quality_focal, simcc_kl
@@ -54,8 +54,27 @@ class Task(Protocol):
 
 
 def make_task(recipe: Recipe) -> Task:
-    """The task a recipe asks for; reads its annotations."""
+    """The task a recipe asks for; reads its annotations and looks for every picture it needs."""
+    family = {"pose": "rtmpose", "detection": "rtmdet"}[recipe.task]
+    architecture = recipe.model.architecture
+    if not architecture.startswith(family):
+        raise ConfigError(
+            f"{recipe.name}: task {recipe.task} with architecture {architecture}: "
+            f"name an {family} architecture or change task"
+        )
     return PoseTask(recipe) if recipe.task == "pose" else DetectionTask(recipe)
+
+
+def _require(recipe: Recipe, what: str, train: Sequence[Picture], val: Sequence[Picture]) -> None:
+    """Raises ConfigError where a split is empty or lacks a picture, before hours are spent."""
+    for split, pictures in (("training", train), ("validation", val)):
+        if not pictures:
+            raise ConfigError(f"{recipe.name}: the {split} data holds no {what}: check data")
+        for picture in pictures:
+            if picture.name not in picture.store:
+                raise ConfigError(
+                    f"image {picture.name} is annotated, but not in {picture.store.path}"
+                )
 
 
 def read_source(root: Path, section: SourceSection) -> Annotations:
@@ -90,8 +109,8 @@ def shuffled(repeats: Sequence[float], seed: int, epoch: int) -> list[int]:
 
 def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """uint8 (B, 3, H, W) -> float32, channels last."""
-    shape = (1, 3, 1, 1)
-    scaled = (images.float() - torch.tensor(mean).view(shape)) / torch.tensor(std).view(shape)
+    middle, spread = (torch.tensor(v, device=images.device).view(1, 3, 1, 1) for v in (mean, std))
+    scaled = (images.float() - middle) / spread
     return scaled.contiguous(memory_format=torch.channels_last)
 
 
@@ -116,8 +135,8 @@ class PoseTask:
             for section in recipe.data.val
             for person in read_source(recipe.data.root, section).people(self.skeleton)
         ]
-        if not self.people:
-            raise ConfigError(f"{recipe.name}: the training data holds no person with keypoints")
+        pictures = ([p.picture for p in people] for people in (self.people, self.val))
+        _require(recipe, "person with keypoints", *pictures)
 
     def build(self) -> nn.Module:
         """A fresh network."""
@@ -155,9 +174,10 @@ class PoseTask:
             crops = CropTransform.from_boxes(np.stack([p.box for p in people]), codec.input_size)
             images = [crops.crop(p.picture.load(), i) for i, p in enumerate(people)]
             rgb = np.ascontiguousarray(np.stack(images)[..., ::-1].transpose(0, 3, 1, 2))
-            pixels = normalise(torch.from_numpy(rgb), self.geometry.mean, self.geometry.std)
-            x, y = model(pixels)
-            keypoints, _ = codec.decode(x.float().numpy(), y.float().numpy())
+            device = next(model.parameters()).device
+            uint8 = torch.from_numpy(rgb).to(device)
+            x, y = model(normalise(uint8, self.geometry.mean, self.geometry.std))
+            keypoints, _ = codec.decode(x.float().cpu().numpy(), y.float().cpu().numpy())
             found.append(crops.inverse(keypoints))
         return by_source(self.val, np.concatenate(found), self.skeleton)
 
@@ -184,6 +204,11 @@ class DetectionTask:
             for section in recipe.data.val
             for scene in scenes(read_source(recipe.data.root, section), strict)
         ]
+        _require(
+            recipe, "picture", *([s.picture for s in part] for part in (self.scenes, self.val))
+        )
+        if not any(scene.complete for scene in self.val):
+            self.headline = ("all", "recall")
         self.teacher: Teacher | None = None
         if (teacher := recipe.teacher) is not None:
             path = recipe.data.root / teacher.onnx
@@ -213,16 +238,26 @@ class DetectionTask:
         pixels = normalise(images, self.mean, self.std)
         levels, distances = model(pixels)
         sizes = [(level.shape[2], level.shape[3]) for level in levels]
-        priors = model.priors(sizes)  # type: ignore[operator]
+        priors = model.priors(sizes, device=pixels.device)  # type: ignore[operator]
         logits = torch.cat([x.flatten(2).transpose(1, 2) for x in levels], 1).float()
         ltrb = torch.cat([x.flatten(2).transpose(1, 2) for x in distances], 1)
         boxes = torch.cat((priors[:, :2] - ltrb[..., :2], priors[:, :2] + ltrb[..., 2:]), -1)
-        advice = self.teacher(pixels) if self.teacher is not None else None
+        advice = self._advice(pixels, logits) if self.teacher is not None else None
         losses = self._label_loss(logits, boxes, priors, truth, ignored, complete, advice)
         if advice is not None and self.recipe.teacher is not None:
             for name, value in _teacher_loss(logits[..., 0], boxes, *advice).items():
                 losses[name] = value * self.recipe.teacher.weight
         return losses
+
+    def _advice(self, pixels: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+        assert self.teacher is not None
+        scores, boxes = self.teacher(pixels)
+        if scores.shape != logits.shape[:2]:
+            raise ConfigError(
+                f"the teacher gives {scores.shape[1]} scores a picture, the student "
+                f"{logits.shape[1]}: take a teacher of the same priors, or none"
+            )
+        return scores, boxes
 
     def _label_loss(
         self,
@@ -238,7 +273,7 @@ class DetectionTask:
         weight = torch.ones_like(quality)
         giou_sum, iou_sum = logits.new_zeros(()), logits.new_zeros(())
         for i, (wanted, regions) in enumerate(zip(truth, ignored, strict=True)):
-            labels = torch.zeros(len(wanted), dtype=torch.long)
+            labels = torch.zeros(len(wanted), dtype=torch.long, device=wanted.device)
             chosen = assign(logits[i].detach(), boxes[i].detach(), priors, wanted, labels)
             positive = chosen.box >= 0
             quality[i, positive] = chosen.iou[positive]
@@ -264,9 +299,11 @@ class DetectionTask:
             images = [s.picture.load() for s in part]
             boxed = [Letterbox((im.shape[1], im.shape[0]), size) for im in images]
             stack = np.stack([b.resize(im) for b, im in zip(boxed, images, strict=True)])
-            pixels = torch.from_numpy(np.ascontiguousarray(stack.transpose(0, 3, 1, 2)))
+            device = next(model.parameters()).device
+            pixels = torch.from_numpy(np.ascontiguousarray(stack.transpose(0, 3, 1, 2))).to(device)
             boxes, scores = model.predict(normalise(pixels, self.mean, self.std))  # type: ignore[operator]
-            for scene, letterbox, b, s in zip(part, boxed, boxes, scores, strict=True):
+            answers = zip(part, boxed, boxes.cpu(), scores.cpu(), strict=True)
+            for scene, letterbox, b, s in answers:
                 rows = (s[:, 0] > 0.05).nonzero()[:, 0]
                 b, s = b[rows].numpy(), s[rows, 0].numpy()
                 keep = greedy_nms(s, iou_matrix(b, b), 0.6)
@@ -306,10 +343,11 @@ def _teacher_loss(
 def make_loader(
     task: Task, recipe: Recipe, epoch: int, *, stage2: bool, skip: int = 0
 ) -> DataLoader[Any]:
-    """Batches of one epoch, from the `skip`-th batch on; the last incomplete batch is dropped."""
+    """Batches of one epoch, from the `skip`-th on; whole optimiser steps, the rest is dropped."""
     batch, workers = recipe.schedule.batch_size, recipe.data.workers
     dataset = task.samples(epoch, stage2=stage2)
-    rows = range(skip * batch, len(dataset) // batch * batch)  # type: ignore[arg-type]
+    step = batch * recipe.schedule.accumulate
+    rows = range(skip * batch, len(dataset) // step * step)  # type: ignore[arg-type]
     return DataLoader(
         dataset,
         batch_size=batch,
@@ -319,6 +357,23 @@ def make_loader(
         worker_init_fn=_quiet_worker,
         prefetch_factor=3 if workers else None,
     )
+
+
+def batches(loader: DataLoader[Any], device: torch.device) -> Iterator[Any]:
+    """The loader's batches on `device`; a worker's expected error is one line again."""
+    try:
+        for batch in loader:
+            yield _on(device, batch)
+    except ConfigError as error:
+        # It crosses the process boundary as the text of its whole trace.
+        line = str(error).strip().splitlines()[-1]
+        raise ConfigError(line.partition("ConfigError: ")[2] or line) from error
+
+
+def _on(device: torch.device, value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(device)
+    return [_on(device, v) for v in value] if isinstance(value, list | tuple) else value
 
 
 def _quiet_worker(worker: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,8 @@ class Teacher:
 
     def __init__(self, path: Path, scores: str, boxes: str, threads: int = 1) -> None:
         import onnx
-        import onnxruntime
+
+        from posetrack.backends import open_backend
 
         if not path.is_file():
             raise ModelError(f"no teacher at {path}: set teacher.onnx or leave the teacher out")
@@ -33,16 +35,14 @@ class Teacher:
             raise ModelError(f"the teacher {path.name} has no tensors {sorted(missing)}")
         name = graph.graph.input[0].name
         part = onnx.utils.Extractor(graph).extract_model([name], [scores, boxes])
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        self._name, self._outputs = name, [scores, boxes]
-        self._session = onnxruntime.InferenceSession(
-            part.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        with tempfile.TemporaryDirectory() as folder:
+            cut = Path(folder) / "teacher.onnx"
+            onnx.save(part, str(cut))
+            self._backend = open_backend("onnxruntime", cut, threads=threads)
+        self._input, self._scores, self._boxes = name, scores, boxes
 
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised pictures (B, 3, H, W) -> scores (B, A), boxes (B, A, 4)."""
         feed = np.ascontiguousarray(images.numpy(), np.float32)
-        scores, boxes = self._session.run(self._outputs, {self._name: feed})
-        return torch.from_numpy(scores[..., 0]), torch.from_numpy(boxes)
+        found = self._backend.run({self._input: feed})
+        return torch.from_numpy(found[self._scores][..., 0]), torch.from_numpy(found[self._boxes])

@@ -18,7 +18,6 @@ from posetrack.geometry import xywh_to_xyxy
 from posetrack.skeletons import Skeleton
 from posetrack.types import Floats, Image
 
-
 FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 """What the rows of ``pseudo_face`` are."""
 

@@ -76,28 +76,26 @@ class Progress:
             table.add_row(group, *(f"{values[k]:.4g}" if k in values else "" for k in names))
         self.console.print(table)
         self._since, self._seen = time.monotonic(), 0
+        self.plot()
 
     def plot(self) -> None:
-        """Draw ``metrics.png`` from ``metrics.csv`` and ``losses.csv``."""
-        import matplotlib as mpl
+        """Draw ``metrics.png``: the shares among the metrics of the first group, by epoch."""
+        from matplotlib.figure import Figure
 
-        mpl.use("Agg")
-        from matplotlib import pyplot as plt
-
-        path = self.folder / "metrics.csv"
-        if not path.is_file():
-            return
-        with path.open() as file:
+        with (self.folder / "metrics.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
-        first = rows[0]["group"]
-        figure, axes = plt.subplots(figsize=(7, 4))
-        for metric in dict.fromkeys(r["metric"] for r in rows):
-            chosen = [r for r in rows if r["metric"] == metric and r["group"] == first]
-            values = [float(r["value"]) for r in chosen]
-            if max(values, default=2) <= 1:
-                axes.plot([int(r["epoch"]) for r in chosen], values, marker=".", label=metric)
-        axes.set(xlabel="epoch", ylabel=first, ylim=(0, 1))
+        group = rows[0]["group"]
+        curves: dict[str, dict[int, float]] = {}
+        for row in rows:
+            if row["group"] == group:  # a run killed before it saved repeats an epoch
+                curves.setdefault(row["metric"], {})[int(row["epoch"])] = float(row["value"])
+        figure = Figure(figsize=(7, 4))
+        axes = figure.subplots()
+        for metric, curve in curves.items():
+            if max(curve.values()) <= 1:
+                epochs, values = zip(*sorted(curve.items()), strict=True)
+                axes.plot(epochs, values, marker=".", label=metric)
+        axes.set(xlabel="epoch", ylabel=group, ylim=(0, 1))
         axes.grid(alpha=0.3)
         axes.legend()
         figure.savefig(self.folder / "metrics.png", dpi=120, bbox_inches="tight")
-        plt.close(figure)

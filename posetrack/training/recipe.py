@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from posetrack.documents import read_yaml
 from posetrack.errors import ConfigError
 from posetrack.training.augment import PoseAugmentation
 from posetrack.training.detection_data import DetectionAugmentation, LabelRules
@@ -111,51 +112,70 @@ def read_recipe(path: Path, overrides: list[str]) -> Recipe:
     """The validated recipe of `path` with ``section.key=value`` overrides.
 
     Raises:
-        ConfigError: naming the file, the line where it is known, and the key.
+        ConfigError: naming the file and line, or the override, and the key.
     """
     if not path.is_file():
         raise ConfigError(f"no recipe at {path}: see configs/train/ for some to copy")
-    text = path.read_text("utf-8")
     try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {str(error).splitlines()[-1].strip()}") from error
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"recipe {path} cannot be read: {error}") from error
+    data, lines = read_yaml(text, name=str(path))
     if not isinstance(data, dict):
         raise ConfigError(f"{path} holds no recipe: see configs/train/ for some to copy")
+    origins: _Origins = {place: f"{path}:{line}" for place, line in lines.items()}
     for override in overrides:
-        _override(data, override)
+        _override(data, override, origins)
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        line = _line_of(text, first["loc"])
-        raise ConfigError(f"{path}:{line}: {where}: {first['msg']}") from error
+        raise ConfigError(_explain(error, origins)) from error
 
 
-def _override(data: dict[str, Any], override: str) -> None:
-    key, equals, value = override.partition("=")
-    if not equals:
+_Origins = dict[tuple[int | str, ...], str]
+
+
+def _override(data: dict[str, Any], override: str, origins: _Origins) -> None:
+    name, equals, value = override.partition("=")
+    place = tuple(name.strip().split("."))
+    if not equals or not all(place):
         raise ConfigError(f"--set {override}: write it as section.key=value")
-    *parents, last = key.split(".")
-    for parent in parents:
+    for depth, parent in enumerate(place[:-1], 1):
+        if parent not in data:
+            origins[place[:depth]] = f"--set {name}"
         data = data.setdefault(parent, {})
         if not isinstance(data, dict):
             raise ConfigError(f"--set {override}: {parent} is no section")
-    data[last] = yaml.safe_load(value)
+    data[place[-1]] = read_yaml(value, name=f"--set {name}")[0]
+    for inner in [known for known in origins if known[: len(place)] == place]:
+        del origins[inner]
+    origins[place] = f"--set {name}"
 
 
-def _line_of(text: str, location: tuple[int | str, ...]) -> int:
-    """Line of the deepest part of `location` that the file names (1 where it names none)."""
-    node, line = yaml.compose(text), 1
-    for part in location:
-        if isinstance(node, yaml.MappingNode):
-            found = [(k, v) for k, v in node.value if k.value == part]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            found = [(v, v) for v in node.value[part : part + 1]]
-        else:
-            break
-        if not found:
-            break
-        line, node = found[0][0].start_mark.line + 1, found[0][1]
-    return line
+def _explain(error: ValidationError, origins: _Origins) -> str:
+    first = error.errors(include_url=False)[0]
+    place: tuple[int | str, ...] = tuple(first["loc"])
+    known = place
+    while known and known not in origins:
+        known = known[:-1]
+    where, dotted = origins[known], ".".join(map(str, place))
+    if first["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
+        names = _keys_at(place[:-1])
+        near = difflib.get_close_matches(str(place[-1]), names, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}"
+        return f"{where}: unknown key {dotted}: {hint}"
+    if first["type"] == "missing":
+        return f"{where}: {dotted} is missing"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {dotted}: {message[:1].lower()}{message[1:]}, got {first['input']!r:.60}"
+
+
+def _keys_at(place: tuple[int | str, ...]) -> list[str]:
+    """Names of the keys of the section at `place`."""
+    section: Any = Recipe
+    for part in place:
+        if isinstance(part, str):
+            section = get_type_hints(section)[part]
+        while not hasattr(section, "__annotations__"):  # Optional[X] and tuple[X, ...]
+            section = get_args(section)[0]
+    return [name for name in get_type_hints(section) if not name.startswith(("_", "model_c"))]

@@ -124,6 +124,7 @@ def make_clip(
     truths = []
     part = path.with_name(path.name + ".part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with av.open(str(part), "w", format="mp4") as container:
             stream = container.add_stream("libx264", rate=fps, options={"crf": "18"})
             stream.width, stream.height = size
@@ -138,7 +139,8 @@ def make_clip(
     except OSError as error:
         raise SinkError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        part.unlink(missing_ok=True)
+        if part.is_file():
+            part.unlink()
     return truths
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from posetrack.config import RunConfig, load_config
 from posetrack.errors import ConfigError
+from posetrack.resources import configs_dir
 
 
 def write(folder: Path, text: str) -> Path:
@@ -140,3 +141,20 @@ def test_the_printed_configuration_read_again_is_the_same_run(
     assert again.to_yaml() == text
     assert again.tracker_settings(30.0) == config.tracker_settings(30.0)
     assert again.model_copy(update={"tracker": config.tracker}) == config
+
+
+def test_the_file_to_copy_spells_out_the_defaults() -> None:
+    path = configs_dir() / "run.yaml"
+    assert load_config(path).model_copy(update={"tracker": {}}) == RunConfig()
+    assert load_config(path).tracker_settings() == RunConfig().tracker_settings()
+    text = path.read_text()
+    for section, values in RunConfig().model_dump().items():
+        assert f"\n{section}:" in text
+        for name in values:
+            assert f"\n  {name}:" in text
+
+
+def test_the_file_for_live_use_is_valid() -> None:
+    config = load_config(configs_dir() / "live.yaml")
+    assert config.detector.interval >= 1
+    config.tracker_settings()

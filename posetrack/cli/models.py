@@ -21,10 +21,10 @@ Name = Annotated[str, typer.Argument(help="A name of `posetrack models list`.")]
 @app.command("list")
 def list_models() -> None:
     """Every model known by name: those that ship with the package first."""
-    from rich.console import Console
     from rich.table import Table
 
     from posetrack import zoo
+    from posetrack.cli.summary import wide_console
 
     table = Table(box=None, pad_edge=False)
     for column in ("name", "task", "input", "accuracy", "here", "licence"):
@@ -32,7 +32,7 @@ def list_models() -> None:
     for entry in zoo.list_models():
         card = entry.card
         if not card.files:
-            here = "give the file: NAME@FILE"
+            here = "NAME@FILE"
         elif entry.origin == "embedded":
             here = "embedded"
         else:
@@ -42,7 +42,7 @@ def list_models() -> None:
         accuracy = f"{best.metric} {best.value:g}" if best else "-"
         row = (card.name, card.task, f"{width}x{height}", accuracy, here)
         table.add_row(*row, card.licence or "-")
-    Console(soft_wrap=True).print(table)
+    wide_console().print(table)
 
 
 @app.command()

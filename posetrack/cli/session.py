@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from posetrack import zoo
-from posetrack.backends import model_formats, open_backend
+from posetrack.backends import backend_name, installed, model_formats, open_backend
 from posetrack.cli.progress import Downloads, FrameProgress
 from posetrack.detector import Detector
+from posetrack.errors import BackendMissing
 from posetrack.estimator import Estimator
 from posetrack.media.drawing import Style
 from posetrack.media.painter import Painter
@@ -62,6 +63,7 @@ def open_perception(
         detect: False where the boxes come from elsewhere.
         allow_unverified: use fetched models of which no digest is known.
     """
+    require_backend(config.backend.kind)
     settings = config.tracker_settings(float(fps or _NOMINAL_FPS))
     with ExitStack() as stack:
         detector = None
@@ -82,6 +84,19 @@ def open_perception(
         estimator.warm_up()
         interval = config.detector.interval
         yield Perception(det=detector, pose=estimator, det_interval=interval, tracker=settings)
+
+
+def require_backend(kind: str) -> None:
+    """Refuse a backend that cannot run here, before any model is looked for.
+
+    Raises:
+        BackendMissing: with what to do. BackendError: no backend of that name.
+    """
+    name = backend_name(kind)
+    for row in installed():
+        if row.name == name and not row.runs:
+            found = f"version {row.version} is here" if row.version else "it is not installed"
+            raise BackendMissing(f"backend {name} asked, {found}: {row.hint}")
 
 
 def _load(config: RunConfig, task: Task, name: str | None, allow_unverified: bool) -> Any:

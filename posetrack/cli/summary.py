@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from posetrack.runner import RunSummary
 
 
+def wide_console() -> Console:
+    """Stdout for tables of many columns: as wide as they need where it is no terminal."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=160)
+
+
 def print_summary(summary: RunSummary, written: Sequence[Path]) -> None:
     """Frames, people, ids, fps and the times of each stage, on stdout."""
     console = Console(highlight=False, soft_wrap=True)

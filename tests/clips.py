@@ -14,6 +14,7 @@ import av
 import cv2
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 Image = npt.NDArray[np.uint8]
 BITS = 8
@@ -88,6 +89,8 @@ def make_clip(
         if codec == "libx264":
             stream.options = {"preset": "ultrafast", "qp": "12"}
         if rotation:
+            if not hasattr(stream, "set_display_rotation"):
+                pytest.skip("this PyAV cannot write rotation metadata (17 and later can)")
             stream.set_display_rotation(rotation)
         sound = container.add_stream("aac", rate=48_000) if audio_s else None
         if sound is not None:

@@ -14,6 +14,12 @@ from posetrack.types import Image
 BT601 = 5
 """FFmpeg's number of the matrix that `encoder_frame` converts with (``bt470bg``)."""
 
+# One thread: starting more costs more than a picture. Before PyAV 17 there was nothing to choose.
+_ONE_THREAD = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
+
+_MATRICES = {1: 1, 4: 4, 7: 7, 9: 9, 10: 9}
+"""FFmpeg's numbers of the matrices that are not BT.601, and swscale's for them."""
+
 
 class ToBgr:
     """Converts decoded frames of any pixel format; keeps its scaler from frame to frame.
@@ -28,7 +34,13 @@ class ToBgr:
     def __call__(self, frame: Any) -> Image:
         """(H, W, 3) BGR uint8, writable and C-contiguous; alpha is dropped."""
         # `frame.to_ndarray(format="bgr24")` would build a new scaler for every frame.
-        picture = self._scaler.reformat(frame, format="bgr24", threads=1)
+        picture = self._scaler.reformat(
+            frame,
+            format="bgr24",
+            src_colorspace=_MATRICES.get(frame.colorspace, BT601),  # PyAV 16 ignores the tag
+            dst_colorspace=BT601,
+            **_ONE_THREAD,
+        )
         plane: Any = picture.planes[0]
         width, height = picture.width, picture.height
         rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:height, : 3 * width]

@@ -298,7 +298,7 @@ def _open(path: Path) -> Any:
 
 def _video_stream(container: Any, path: Path) -> Any:
     """The first video stream that is not a cover picture."""
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    streams = [stream for stream in container.streams.video if not _is_cover(stream)]
     if not streams:
         has = "sound only" if container.streams.audio else "no video stream"
         raise SourceError(f"{path} has {has}: give a file with a picture")
@@ -316,6 +316,10 @@ def _length(stream: Any) -> float | None:
     if tag is None:
         return None
     return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3]) or None
+
+
+def _is_cover(stream: Any) -> bool:
+    return bool(stream.disposition & Disposition.attached_pic)
 
 
 def _thread_type(stream: Any) -> str:

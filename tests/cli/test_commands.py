@@ -176,3 +176,38 @@ def test_records_of_a_run_serve_as_boxes_of_another(command: Run, models, tmp_pa
     assert command("run", "a.mp4", *again, "--no-video").status == 0
     last = json.loads((tmp_path / "b.jsonl").read_text().splitlines()[-1])
     assert len(last["people"]) == 1
+
+
+def test_train_and_export_refuse_what_is_not_there(command: Run, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    done = command("train", "none.yaml")
+    assert done.status == 2
+    assert "none.yaml" in done.err
+    assert done.err.count("\n") == 1
+    done = command("export", "none.pth", "-o", "out")
+    assert done.status == 1
+    assert done.err == "posetrack: checkpoint none.pth not found: check the path\n"
+
+
+def test_training_without_torch_names_the_extra(command: Run, monkeypatch) -> None:
+    from posetrack.cli import train
+
+    monkeypatch.setattr(train, "find_spec", lambda name: None)
+    done = command("train", "any.yaml")
+    assert done.status == 2
+    assert "pip install posetrack[train]" in done.err
+
+
+def test_an_exported_checkpoint_runs_at_once(command: Run, models, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from posetrack import networks
+
+    torch.manual_seed(0)
+    network = networks.build("rtmpose-t", input_size=(192, 256), num_keypoints=17)
+    torch.save({"state_dict": network.state_dict(), "meta": {}}, tmp_path / "pose.pth")
+    exported = command("export", "pose.pth", "-o", "pose", "--half")
+    assert exported.status == 0, exported.err
+    assert "rtmpose-t" in exported.out
+    make_clip(tmp_path / "a.mp4", frames=2)
+    done = command("run", "a.mp4", "--det", models.det, "--pose", "pose", "--no-video")
+    assert done.status == 0, done.err

@@ -258,3 +258,58 @@ def test_a_signal_leaves_a_playable_video_and_whole_records(
     assert 0 < len(frames) < 1200
     assert frame_count(tmp_path / "long.posetrack.mp4") == len(frames)
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing_behind(models, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    make_clip(tmp_path / "a.mp4", frames=60)
+    line = [sys.executable, "-m", "posetrack", "run", "a.mp4", *models.flags]
+    environment = os.environ | {"PYTHONPATH": str(Path(posetrack.__file__).parents[1])}
+    done = subprocess.run(
+        line,
+        cwd=tmp_path,
+        env=environment,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "File too large" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("posetrack: cannot write a.posetrack.")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_a_truncated_video_is_worked_on_as_far_as_it_goes_or_refused(
+    command: Run, models, tmp_path: Path
+) -> None:
+    make_clip(tmp_path / "whole.mkv", frames=40)
+    data = (tmp_path / "whole.mkv").read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(data[: len(data) * 2 // 3])
+    done = command("run", "cut.mkv", *models.flags, "--no-video")
+    assert done.status == 0, done.err
+    _, *frames = lines(tmp_path / "cut.posetrack.jsonl")
+    assert 10 < len(frames) < 40
+    make_clip(tmp_path / "whole.mp4", frames=10)
+    data = (tmp_path / "whole.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(data[: len(data) // 2])  # the index was at the end
+    done = command("run", "cut.mp4", *models.flags)
+    assert done.status == 1
+    assert done.err.count("\n") == 1
+    assert not list(tmp_path.glob("cut.posetrack.mp4*"))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (33, 17)])
+def test_tiny_and_odd_pictures_are_no_error(
+    command: Run, models, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    import cv2
+
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    for index in range(3):
+        cv2.imwrite(str(folder / f"{index}.png"), np.full((size[1], size[0], 3), 99, np.uint8))
+    done = command("run", folder, *models.flags)
+    assert done.status == 0, done.err
+    assert frame_count(tmp_path / "odd.posetrack.mp4") == 3

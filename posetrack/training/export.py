@@ -18,8 +18,14 @@ from posetrack.cards import ModelCard, ModelFile
 from posetrack.errors import ModelError
 from posetrack.networks.checkpoint import load_model
 from posetrack.networks.layers import fold_batch_norms
+from posetrack.networks.pickles import read_plain
 from posetrack.networks.rtmdet import RTMDet
-from posetrack.zoo.conventions import card_for_detector, card_for_pose
+from posetrack.zoo.conventions import (
+    card_for_detector,
+    card_for_pose,
+    clean_name,
+    rtmpose_input,
+)
 
 if TYPE_CHECKING:
     import onnx
@@ -204,18 +210,31 @@ def export_model(
 ) -> ModelCard:
     """A model folder (``model.onnx`` and ``card.yaml``) from a checkpoint; its card.
 
+    What the weights do not tell, a detector's input size and a pose model's skeleton, is that of
+    the recipe in the checkpoint, where there is one, or what published models have.
+
     Args:
-        facts: further fields of the card (licence, accuracy, thresholds, ...).
+        facts: further fields of the card (licence, accuracy, thresholds, ...), or `size`.
     """
     network, spec = load_model(checkpoint)
+    trained = _trained(checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
     graph = folder / "model.onnx"
-    size = spec.input_size or (320, 320)
-    size = facts.pop("size", size)
+    size = tuple(facts.pop("size", trained.get("input_size", spec.input_size)))
     export_onnx(network, graph, input_size=size, half_weights=half_weights)
     digest = hashlib.sha256(graph.read_bytes()).hexdigest()
     file = ModelFile(format="onnx", path=graph.name, sha256=digest, bytes=graph.stat().st_size)
-    if spec.num_keypoints is not None:
+    skeleton = facts.get("skeleton", trained.get("skeleton"))
+    if spec.num_keypoints is not None and skeleton is not None:
+        card = ModelCard(
+            name=clean_name(name),
+            task="pose",
+            architecture=spec.architecture,
+            input=rtmpose_input(size),
+            skeleton=skeleton,
+            files=(file,),
+        )
+    elif spec.num_keypoints is not None:
         card = card_for_pose(
             name, file, size=size, keypoints=spec.num_keypoints, architecture=spec.architecture
         )
@@ -228,3 +247,11 @@ def export_model(
     card = ModelCard.model_validate(known)
     (folder / "card.yaml").write_text(card.to_yaml(), "utf-8")
     return card
+
+
+def _trained(checkpoint: Path) -> dict[str, Any]:
+    """The recipe's ``model`` section; empty for weights that come from elsewhere."""
+    content = read_plain(checkpoint)
+    recipe = content.get("recipe") if isinstance(content, dict) else None
+    model = recipe.get("model") if isinstance(recipe, dict) else None
+    return model if isinstance(model, dict) else {}

@@ -135,7 +135,8 @@ class Trainer:
         kind = self.device.type
         with torch.autocast(kind, torch.bfloat16) if bf16 else contextlib.nullcontext():
             losses = self.task.loss(self.model, batch)
-        total: Tensor = torch.stack(list(losses.values())).sum() / schedule.accumulate
+        parts = schedule.accumulate if self.task.reduction == "mean" else 1
+        total: Tensor = torch.stack(list(losses.values())).sum() / parts
         if not torch.isfinite(total):
             raise ConfigError(
                 f"the loss became {float(total)} at step {self.at.step}: lower schedule.lr, "

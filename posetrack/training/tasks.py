@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -28,9 +28,14 @@ Metrics = dict[str, dict[str, float]]
 
 
 class Task(Protocol):
-    """One kind of training. `headline` names the metric (group, key) that ranks checkpoints."""
+    """One kind of training.
+
+    `headline` names the metric (group, key) that ranks checkpoints; `reduction` tells whether the
+    loss of a batch is a sum over its samples or a mean, so that accumulation can add up right.
+    """
 
     headline: tuple[str, str]
+    reduction: Literal["sum", "mean"]
 
     def build(self) -> nn.Module:
         """A fresh network."""
@@ -118,6 +123,7 @@ class PoseTask:
     """Top-down pose: SimCC labels, KL loss, PCK and OKS."""
 
     headline = ("all", "pck@0.1")
+    reduction: Literal["sum", "mean"] = "sum"
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
@@ -186,6 +192,7 @@ class DetectionTask:
     """One-class RTMDet: dynamic soft labels, quality focal and GIoU losses."""
 
     headline = ("complete", "recall")
+    reduction: Literal["sum", "mean"] = "mean"
     mean, std = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)
 
     def __init__(self, recipe: Recipe) -> None:

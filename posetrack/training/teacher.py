@@ -43,6 +43,7 @@ class Teacher:
 
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised pictures (B, 3, H, W) -> scores (B, A), boxes (B, A, 4)."""
-        feed = np.ascontiguousarray(images.numpy(), np.float32)
+        feed = np.ascontiguousarray(images.cpu().numpy(), np.float32)
         found = self._backend.run({self._input: feed})
-        return torch.from_numpy(found[self._scores][..., 0]), torch.from_numpy(found[self._boxes])
+        scores, boxes = (torch.from_numpy(found[name]) for name in (self._scores, self._boxes))
+        return scores[..., 0].to(images.device), boxes.to(images.device)

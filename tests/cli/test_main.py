@@ -55,9 +55,8 @@ def test_help_answers_in_a_moment() -> None:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    # The promise is 0.3 s on a machine of its own; processor time is less easily disturbed by
-    # what else runs than the clock is, but not wholly.
-    assert min(once() for _ in range(5)) < 0.4
+    # Processor time: the clock would measure what else this machine is doing.
+    assert min(once() for _ in range(5)) < 0.3
 
 
 @pytest.mark.parametrize("name", list(cli.COMMANDS))

@@ -45,10 +45,10 @@ def person(rng: np.random.Generator, size: tuple[int, int] = (160, 160)) -> Poin
 def draw(image: npt.NDArray[np.uint8], joints: Points, radius: int = 5) -> None:
     """Limbs in white, one disc a joint in its colour; whole discs unless joints are near."""
     for a, b in COCO.limbs:
-        ends = [tuple(int(round(v)) for v in joints[i]) for i in (a, b)]
+        ends = [tuple(round(v) for v in joints[i]) for i in (a, b)]
         cv2.line(image, *ends, (255, 255, 255), 3)
     for joint, colour in zip(joints, COLOURS, strict=True):
-        cv2.circle(image, tuple(int(round(v)) for v in joint), radius, colour, -1)  # type: ignore[arg-type]
+        cv2.circle(image, tuple(round(v) for v in joint), radius, colour, -1)  # type: ignore[arg-type]
 
 
 def picture(joints: Sequence[Points], rng: np.random.Generator) -> npt.NDArray[np.uint8]:

@@ -56,7 +56,9 @@ class Skeleton:
         if any(not 0 <= i < k for i in indices):
             raise ConfigError(f"skeleton {self.name!r} names an index outside its {k} keypoints")
         if len(self.sigmas) != k or len(self.weights) != k:
-            raise ConfigError(f"skeleton {self.name!r} needs {k} sigmas and weights, one a keypoint")
+            raise ConfigError(
+                f"skeleton {self.name!r} needs {k} sigmas and weights, one a keypoint"
+            )
 
     def __len__(self) -> int:
         return len(self.keypoints)

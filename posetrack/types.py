@@ -87,9 +87,7 @@ class Frame:
     def __post_init__(self) -> None:
         image = self.image
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise ValueError(
-                f"image must be (H, W, 3) uint8 BGR, got {image.shape} {image.dtype}"
-            )
+            raise ValueError(f"image must be (H, W, 3) uint8 BGR, got {image.shape} {image.dtype}")
 
     @property
     def size(self) -> tuple[int, int]:

@@ -32,13 +32,16 @@ class RTMCCHead(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, H/32, W/32) -> SimCC logits (B, K, 2W) and (B, K, 2H), float32 under autocast."""
-        maps = self.final_layer(x).flatten(2)  # (B, K, cells)
+        return self.classify(self.final_layer(x))
+
+    def classify(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps (B, K, H/32, W/32) that `final_layer` gave -> the logits."""
         device = maps.device.type
         if not torch.is_autocast_enabled(device):
-            return self._classify(maps)
+            return self._classify(maps.flatten(2))
         # Norms and squared attention overflow in float16, and here full precision costs little.
         with torch.autocast(device, enabled=False):
-            return self._classify(maps.float())
+            return self._classify(maps.flatten(2).float())
 
     def _classify(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         tokens = self.gau(self.mlp(maps))  # (B, K, HIDDEN)

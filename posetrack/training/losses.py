@@ -38,6 +38,33 @@ def simcc_kl(
     return total / weights.shape[1]
 
 
+def coarse_cross_entropy(
+    maps: Tensor, labels: tuple[Tensor, Tensor], weights: Tensor, *, sigma: float = 0.7
+) -> Tensor:
+    """Scalar cross entropy of the head's maps, read as a softmax over their cells.
+
+    A help for training from scratch, not part of RTMPose: it tells the backbone directly in which
+    cell a keypoint lies, as heatmap pretraining would. Divided by the mean number of bins, so that
+    a weight of 1 balances it with `simcc_kl`.
+
+    Args:
+        maps: (N, K, h, w).
+        labels: SimCC labels x (N, K, Wx) and y (N, K, Wy), whose peaks are the keypoints.
+        weights: (N, K).
+        sigma: width of the label in cells.
+    """
+    target = maps.new_ones((), dtype=torch.float32)
+    for label, cells, shape in zip(labels, (maps.shape[3], maps.shape[2]), "xy", strict=True):
+        at = label.argmax(-1).float() * cells / label.shape[-1] - 0.5  # (N, K), cell centres
+        offset = torch.arange(cells, device=maps.device) - at[..., None]
+        near = torch.softmax(-(offset**2) / (2 * sigma**2), -1)
+        target = target * (near[:, :, None, :] if shape == "x" else near[:, :, :, None])
+    log_p = F.log_softmax(maps.float().flatten(2), dim=-1)
+    entropy = -(target.flatten(2) * log_p).sum(-1)  # (N, K)
+    bins = sum(label.shape[-1] for label in labels) / 2
+    return (entropy * weights).sum() / (weights.shape[1] * bins)
+
+
 def quality_focal(logits: Tensor, quality: Tensor, *, beta: float = 2.0) -> Tensor:
     """Element-wise quality focal loss: BCE against a soft target, scaled by the squared error.
 

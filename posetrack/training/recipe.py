@@ -97,6 +97,7 @@ class Recipe(_Section):
     data: DataSection
     schedule: ScheduleSection
     ema: EmaSection | None = None
+    coarse_weight: float = Field(0.0, ge=0)
     pose_stage1: PoseAugmentation = PoseAugmentation()
     pose_stage2: PoseAugmentation = PoseAugmentation(
         shift=0.0, shift_probability=0.0, scale=(0.75, 1.25), rotation_deg=60.0, dropout=0.5

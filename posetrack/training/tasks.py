@@ -18,7 +18,7 @@ from posetrack.skeletons import load_skeleton
 from posetrack.training.annotations import Annotations, ImageStore, Picture
 from posetrack.training.assigner import assign
 from posetrack.training.detection_data import DetectionSamples, Scene, collate, scenes
-from posetrack.training.losses import generalized_iou, quality_focal, simcc_kl
+from posetrack.training.losses import coarse_cross_entropy, generalized_iou, quality_focal, simcc_kl
 from posetrack.training.metrics import BoxTruth, by_source, detection_metrics
 from posetrack.training.pose_data import PoseGeometry, PoseSamples
 from posetrack.training.recipe import Recipe, SourceSection
@@ -165,10 +165,18 @@ class PoseTask:
         return
 
     def loss(self, model: nn.Module, batch: Any) -> dict[str, Tensor]:
-        """KL of both axes."""
+        """KL of both axes, and where in the maps the keypoints are if the recipe asks."""
         images, x, y, weights = batch
-        predicted = model(normalise(images, self.geometry.mean, self.geometry.std))
-        return {"kl": simcc_kl(predicted, (x, y), weights)}
+        pixels = normalise(images, self.geometry.mean, self.geometry.std)
+        if not self.recipe.coarse_weight:
+            return {"kl": simcc_kl(model(pixels), (x, y), weights)}
+        head: Any = model.head
+        maps = head.final_layer(model.backbone(pixels)[-1])  # type: ignore[operator]
+        coarse = coarse_cross_entropy(maps, (x, y), weights)
+        return {
+            "kl": simcc_kl(head.classify(maps), (x, y), weights),
+            "coarse": self.recipe.coarse_weight * coarse,
+        }
 
     @torch.no_grad()
     def evaluate(self, model: nn.Module) -> Metrics:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import math
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 from torch import Tensor, nn
 
+from posetrack.backends import open_backend
+from posetrack.backends.protocol import Backend
 from posetrack.networks import build
 from posetrack.networks.checkpoint import load_into, load_state
 from posetrack.networks.layers import SPPBottleneck, fold_batch_norms
@@ -151,50 +151,52 @@ class Decoded(nn.Module):
         return self.detector.predict(images)
 
 
-def onnx_session(
-    model: nn.Module, image: Tensor, axes: dict[int, str], outputs: list[str]
-) -> onnxruntime.InferenceSession:
-    buffer = io.BytesIO()
+def onnx_graph(
+    folder: Path, model: nn.Module, image: Tensor, axes: dict[int, str], outputs: list[str]
+) -> Backend:
+    path = folder / "graph.onnx"
     torch.onnx.export(
         model,
         (image,),
-        buffer,
+        path,
         dynamo=False,
         opset_version=17,
         input_names=["images"],
         output_names=outputs,
         dynamic_axes={"images": axes, **{name: {0: "batch"} for name in outputs}},
     )
-    return onnxruntime.InferenceSession(buffer.getvalue(), providers=["CPUExecutionProvider"])
+    return open_backend("onnxruntime", path)
 
 
-def assert_equal_outputs(
-    model: nn.Module, session: onnxruntime.InferenceSession, images: Tensor
-) -> None:
+def assert_equal_outputs(model: nn.Module, graph: Backend, images: Tensor) -> None:
     with torch.inference_mode():
         expected = flat(model(images))
-    found = session.run(None, {"images": images.numpy()})
-    for ours, reference in zip(found, expected, strict=True):
+    found = graph.run({"images": images.numpy()})
+    for ours, reference in zip(found.values(), expected, strict=True):
         assert ours.shape == tuple(reference.shape)
         spread = float(reference.max() - reference.min())
         assert np.abs(ours - reference.numpy()).max() <= 1e-4 * spread
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_an_exported_pose_network_equals_it_at_any_batch_size() -> None:
+def test_an_exported_pose_network_equals_it_at_any_batch_size(tmp_path: Path) -> None:
     model = lively(build("rtmpose-t", input_size=(96, 128)), (16, 3, 128, 96))
-    session = onnx_session(model, torch.zeros(2, 3, 128, 96), {0: "batch"}, ["simcc_x", "simcc_y"])
+    session = onnx_graph(
+        tmp_path, model, torch.zeros(2, 3, 128, 96), {0: "batch"}, ["simcc_x", "simcc_y"]
+    )
     for batch in (1, 3):
         assert_equal_outputs(model, session, torch.randn(batch, 3, 128, 96))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("size", ["nano", "m"])
-def test_an_exported_detector_equals_it_at_any_batch_and_image_size(size: str) -> None:
+def test_an_exported_detector_equals_it_at_any_batch_and_image_size(
+    size: str, tmp_path: Path
+) -> None:
     detector = lively(RTMDet(size), (16, 3, 128, 128))
     assert isinstance(detector, RTMDet)
     model = Decoded(detector).eval()
     axes = {0: "batch", 2: "height", 3: "width"}
-    session = onnx_session(model, torch.zeros(2, 3, 64, 64), axes, ["boxes", "scores"])
+    session = onnx_graph(tmp_path, model, torch.zeros(2, 3, 64, 64), axes, ["boxes", "scores"])
     for shape in ((1, 3, 64, 96), (3, 3, 128, 64)):
         assert_equal_outputs(model, session, torch.randn(shape))

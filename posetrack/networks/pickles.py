@@ -61,7 +61,7 @@ def _load(path: Path, allowed: list[tuple[Any, str]]) -> Any:
     try:
         with torch.serialization.safe_globals(list(allowed)):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, ValueError, KeyError, IndexError, TypeError) as error:
+    except (RuntimeError, OSError, ValueError, LookupError, TypeError, EOFError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(f"checkpoint {path}: damaged or not a checkpoint ({reason})") from error
 

@@ -139,7 +139,7 @@ class Trainer:
         total: Tensor = torch.stack(list(losses.values())).sum() / parts
         if not torch.isfinite(total):
             raise ConfigError(
-                f"the loss became {float(total)} at step {self.at.step}: lower schedule.lr, "
+                f"the loss became {float(total.detach())} at step {self.at.step}: lower schedule.lr, "
                 "or resume from last.pth with another runtime.seed"
             )
         total.backward()  # type: ignore[no-untyped-call]

@@ -79,11 +79,19 @@ class Trainer:
         self.at = Position()
 
     def initialise(self, path: Path) -> None:
-        """Start from the weights of `path`; what does not fit by shape is adapted or left fresh."""
+        """Start from the weights of `path`; what does not fit stays fresh.
+
+        Raises:
+            ConfigError: nothing fits.
+        """
         from posetrack.networks.checkpoint import load_state
         from posetrack.training.warmstart import adapt
 
-        state = adapt(load_state(path), self.model.state_dict())
+        fresh = self.model.state_dict()
+        state = adapt(load_state(path), fresh)
+        if all(torch.equal(state[name], value) for name, value in fresh.items() if value.ndim > 1):
+            architecture = self.recipe.model.architecture
+            raise ConfigError(f"model.init {path} holds no weights that fit {architecture}")
         self.model.load_state_dict(state)
         if self.average:
             self.average.model.load_state_dict(state)
@@ -139,8 +147,8 @@ class Trainer:
         total: Tensor = torch.stack(list(losses.values())).sum() / parts
         if not torch.isfinite(total):
             raise ConfigError(
-                f"the loss became {float(total.detach())} at step {self.at.step}: lower schedule.lr, "
-                "or resume from last.pth with another runtime.seed"
+                f"the loss became {float(total.detach())} at step {self.at.step}: "
+                "lower schedule.lr, or resume from last.pth with another runtime.seed"
             )
         total.backward()  # type: ignore[no-untyped-call]
         if (self.at.batch + 1) % schedule.accumulate == 0:

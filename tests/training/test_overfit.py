@@ -1,0 +1,113 @@
+"""Eight pictures learned by heart, then exported and found again by what runs the models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from training import drawn
+
+from posetrack.detector import Detector
+from posetrack.estimator import Estimator
+from posetrack.geometry import iou_matrix
+from posetrack.training.export import export_model
+from posetrack.training.loop import Trainer
+from posetrack.training.tasks import make_task
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+
+Learned = tuple[Path, drawn.Recorder, Any]
+
+
+def learn(folder: Path, task: str, **changes: Any) -> Learned:
+    """The run's folder, what it told and its task, after some hundred steps on 8 pictures."""
+    torch.set_num_threads(1)
+    drawn.write_set(folder, 8)
+    source = {"annotations": "people.json", "images": "people.tar", "repeat": 25}
+    recipe = drawn.recipe(
+        folder,
+        task,
+        data={"train": [source]},
+        schedule={"epochs": 4, "batch_size": 8, "warmup_iterations": 10, "evaluate_every": 9}
+        | changes.pop("schedule"),
+        **changes,
+    )
+    log, made = drawn.Recorder(), make_task(recipe)
+    Trainer(recipe, made, folder / "run").run(log)  # type: ignore[arg-type]
+    return folder / "run", log, made
+
+
+@pytest.fixture(scope="module")
+def pose(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Learned:
+    return learn(
+        tmp_path_factory.mktemp("pose"),
+        "pose",
+        model={"input_size": [96, 128]},
+        schedule={"lr": 2e-3},
+    )
+
+
+@pytest.fixture(scope="module")
+def detection(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Learned:
+    return learn(
+        tmp_path_factory.mktemp("detection"), "detection", schedule={"lr": 4e-3, "epochs": 5}
+    )
+
+
+def test_a_pose_network_learns_eight_pictures_by_heart(
+    pose: Learned,
+) -> None:
+    _, log, _ = pose
+    assert log.losses[-1]["kl"] < 0.1 * log.losses[0]["kl"]
+    metrics = log.metrics[-1]["all"]
+    assert metrics["pck@0.1"] >= 0.98
+    assert metrics["oks"] > 0.9
+    assert set(log.metrics[-1]) == {"all", "drawn", "painted"}
+
+
+def test_the_exported_pose_network_finds_the_joints_it_learned(
+    pose: Learned, tmp_path: Path
+) -> None:
+    run, _, task = pose
+    card = export_model(run / "best.pth", tmp_path / "drawn", name="drawn", half_weights=True)
+    assert card.input.size == (96, 128)
+    estimator = Estimator.load(tmp_path / "drawn", threads=1)
+    for person in task.people[:4]:
+        poses = estimator(person.picture.load(), person.box[None])
+        off = np.linalg.norm(poses.keypoints[0] - person.keypoints, axis=1)
+        assert np.median(off) < 3
+        assert poses.scores.min() > 0.2
+
+
+def test_a_detector_learns_eight_pictures_by_heart(
+    detection: Learned,
+) -> None:
+    _, log, _ = detection
+    metrics = log.metrics[-1]["complete"]
+    assert metrics["ap50"] > 0.95
+    assert metrics["recall"] == 1
+    sums = [sum(entry.values()) for entry in log.losses]
+    assert np.mean(sums[-5:]) < 0.4 * max(sums)
+
+
+def test_the_exported_detector_finds_the_people_it_learned(
+    detection: Learned, tmp_path: Path
+) -> None:
+    run, log, task = detection
+    threshold = log.metrics[-1]["complete"]["threshold"] * 0.99
+    card = export_model(
+        run / "best.pth", tmp_path / "det", name="det", thresholds={"detection": threshold}
+    )
+    assert card.input.size == (128, 128)
+    detector = Detector.load(tmp_path / "det", threads=1)
+    for scene in task.scenes:
+        found = detector(scene.picture.load())
+        assert iou_matrix(found.boxes, scene.boxes).max() > 0.5

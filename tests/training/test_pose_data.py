@@ -80,6 +80,24 @@ def test_turned_scaled_shifted_and_mirrored_keypoints_stay_on_their_pixels(
     assert seen > 300
 
 
+def test_mirroring_is_exact_to_the_pixel(dots: list[Person]) -> None:
+    straight, mirrored = (
+        samples(dots, 1, **(drawn.STILL | {"flip": flip})).crop(dots[0], np.random.default_rng(0))
+        for flip in (0.0, 1.0)
+    )
+    np.testing.assert_array_equal(mirrored[0][:, ::-1], straight[0])
+    expected = straight[1][COCO.flip_order] * (-1, 1) + (95, 0)
+    np.testing.assert_allclose(mirrored[1], expected, atol=1e-3)
+
+
+def test_the_next_epoch_changes_each_picture_anew(dots: list[Person]) -> None:
+    how = PoseAugmentation(rotation_probability=1.0)
+    first, second = (
+        PoseSamples(dots, [0], GEOMETRY, how, seed=3, epoch=epoch)[0][0] for epoch in (0, 1)
+    )
+    assert (first != second).any()
+
+
 def test_weights_move_with_their_keypoints_when_mirrored(dots: list[Person]) -> None:
     person = dots[0]
     left_only = np.ones(17, np.float32)

@@ -51,7 +51,9 @@ class GatedAttentionUnit(nn.Module):
         self.ln = ScaleNorm(dim)
         self.res_scale = ResidualScale(dim)
         self.temperature = 1 / math.sqrt(keys)
-        nn.init.xavier_uniform_(self.uv.weight)
+        # MMPose sets uv to Xavier, then its head's own initialisation puts N(0, 0.01) over it. With
+        # the former the unnormalised attention swamps the identity path and training stalls.
+        nn.init.normal_(self.uv.weight, std=0.01)
         nn.init.normal_(self.o.weight, std=0.01)
 
     def forward(self, x: Tensor) -> Tensor:

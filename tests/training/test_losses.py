@@ -16,8 +16,8 @@ from training import drawn
 
 from posetrack.codecs import SimCC
 from posetrack.networks.rtmdet import RTMDet
-from posetrack.training.losses import generalized_iou, quality_focal, simcc_kl
-from posetrack.training.tasks import DetectionTask, inside_any
+from posetrack.training.losses import coarse_cross_entropy, generalized_iou, quality_focal, simcc_kl
+from posetrack.training.tasks import DetectionTask, PoseTask, inside_any, make_loader
 
 Boxes = Sequence[Sequence[float]]
 
@@ -91,6 +91,42 @@ def test_a_keypoint_without_weight_teaches_nothing() -> None:
     assert x.grad[:, 0].any()
     label_x[:, 1] = 7.0
     assert simcc_kl((x, y), (label_x, label_y), weights).item() == loss.item()
+
+
+def test_the_coarse_loss_is_the_cross_entropy_of_a_softmax_over_cells() -> None:
+    _, _, label_x, label_y, weights = pose_batch()
+    maps = torch.randn(3, 4, 6, 4, generator=torch.Generator().manual_seed(2))
+    total = 0.0
+    for n in range(3):
+        for k in range(4):
+            # Bins are half a pixel, cells 8 px, and a cell lies at its centre.
+            u, v = (float(label[n, k].argmax()) / 16 - 0.5 for label in (label_x, label_y))
+            near_x = softmax([-((i - u) ** 2) / (2 * 0.7**2) for i in range(4)])
+            near_y = softmax([-((i - v) ** 2) / (2 * 0.7**2) for i in range(6)])
+            found = softmax(maps[n, k].flatten().tolist())
+            entropy = -sum(
+                near_y[row] * near_x[column] * math.log(found[4 * row + column])
+                for row in range(6)
+                for column in range(4)
+            )
+            total += entropy * float(weights[n, k])
+    expected = total / (4 * (64 + 96) / 2)
+    loss = coarse_cross_entropy(maps, (label_x, label_y), weights)
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_coarse_loss_is_on_where_the_recipe_asks(tmp_path: Path) -> None:
+    drawn.write_set(tmp_path, 4)
+    losses = {}
+    for weight in (0.0, 1.0, 3.0):
+        recipe = drawn.recipe(tmp_path, coarse_weight=weight)
+        task = PoseTask(recipe)
+        torch.manual_seed(0)
+        (batch,) = make_loader(task, recipe, 0, stage2=False)
+        losses[weight] = task.loss(task.build().eval(), batch)
+    assert set(losses[0.0]) == {"kl"}
+    assert losses[3.0]["coarse"].item() == pytest.approx(3 * losses[1.0]["coarse"].item(), rel=1e-5)
+    assert losses[1.0]["kl"].item() == pytest.approx(losses[0.0]["kl"].item(), rel=1e-4)
 
 
 def slow_quality_focal(logit: float, quality: float) -> float:

@@ -21,7 +21,11 @@ from posetrack.networks.rtmpose import SPLIT_RATIO, STRIDE
 _DIGEST = re.compile(r"-([0-9a-f]{7,8})(?:_\d{8})?$")
 _DATE = re.compile(r"20[12]\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 
+HALF_SUFFIX = "_fp16"
+"""Ends the name of a weight that an exported graph stores in 16 bits."""
+
 _WRAPPERS = ("state_dict", "model", "ema_state_dict")
+_PARTS = ("backbone.", "neck.", "head.", "bbox_head.")
 _DROPPED = ("data_preprocessor.", "teacher.", "distill_losses.")
 
 
@@ -67,7 +71,8 @@ def load_state(path: str | Path, *, verify: bool = True) -> dict[str, Tensor]:
 
     Nothing in the file is executed: a file that asks for code is refused. With `verify`, a digest
     in the file name (`-<sha8>.pth` or `-<sha8>_<date>.pth`) must be that of the content. Of a
-    distillation checkpoint the student is returned.
+    distillation checkpoint the student is returned. An ``.onnx`` file of `posetrack export` gives
+    its weights back too (the large ones as the 16 bits they were stored in).
 
     Raises:
         ModelNotFound: no such file.
@@ -78,6 +83,8 @@ def load_state(path: str | Path, *, verify: bool = True) -> dict[str, Tensor]:
         raise ModelNotFound(f"checkpoint {path}: no such file")
     if verify:
         verify_digest(path)
+    if path.suffix == ".onnx":
+        return _without_prefixes(_graph_weights(path))
     content = read_plain(path)
     for wrapper in _WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
@@ -89,6 +96,26 @@ def load_state(path: str | Path, *, verify: bool = True) -> dict[str, Tensor]:
     if not state:
         raise ModelError(f"checkpoint {path}: holds no tensors")
     return _without_prefixes(state)
+
+
+def _graph_weights(path: Path) -> dict[str, Tensor]:
+    """The named weights of an exported graph."""
+    import onnx
+    import torch
+    from onnx import numpy_helper
+
+    try:
+        weights = onnx.load(str(path)).graph.initializer
+    except Exception as error:  # protobuf's own error class moves about
+        raise ModelError(f"{path} is not an ONNX file: {error}") from error
+    state = {}
+    for weight in weights:
+        name = weight.name.removesuffix(HALF_SUFFIX).removeprefix("network.")
+        if name.startswith(_PARTS):
+            state[name] = torch.from_numpy(numpy_helper.to_array(weight).copy()).float()
+    if not state:
+        raise ModelError(f"{path}: its weights have lost their names, it cannot be trained on")
+    return state
 
 
 def load_model(path: str | Path, *, verify: bool = True) -> tuple[nn.Module, Spec]:

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from posetrack.backends import open_backend
 from posetrack.cards import ModelCard, ModelFile
 from posetrack.errors import ModelError
-from posetrack.networks.checkpoint import load_model
-from posetrack.networks.layers import fold_batch_norms
+from posetrack.networks.checkpoint import HALF_SUFFIX, load_model
 from posetrack.networks.pickles import read_plain
 from posetrack.networks.rtmdet import RTMDet
 from posetrack.zoo.conventions import (
@@ -73,8 +72,8 @@ def export_onnx(
 
     detector = isinstance(network, RTMDet)
     names = ["boxes", "scores"] if detector else ["simcc_x", "simcc_y"]
-    folded = fold_batch_norms(network.eval())
-    model: nn.Module = _Predictor(folded) if isinstance(folded, RTMDet) else folded
+    network.eval()
+    model: nn.Module = _Predictor(network) if isinstance(network, RTMDet) else network
     width, height = input_size
     generator = torch.Generator().manual_seed(0)
     example = torch.randn(2, 3, height, width, generator=generator)
@@ -118,6 +117,10 @@ def _trace(model: nn.Module, example: Tensor, names: list[str], *, free_size: bo
             dynamic_axes=axes,
             opset_version=OPSET,
             dynamo=False,
+            # Weights keep their names and batch norms their own: runtimes fold both when they
+            # load, and the file can be trained on (`networks.checkpoint.load_state`).
+            training=torch.onnx.TrainingMode.PRESERVE,
+            do_constant_folding=False,
         )
     return buffer.getvalue()
 
@@ -146,7 +149,7 @@ def _distance(graph: bytes, example: Any, names: list[str], expected: list[Any])
 
 
 def store_half(model: onnx.ModelProto, *, smallest: int = 256) -> None:
-    """Replace float32 weights of at least `smallest` values by 16-bit ones and a cast, in place.
+    """Replace float32 matrices of at least `smallest` values by 16-bit ones and a cast, in place.
 
     Runtimes fold the cast when they load the graph, so the file halves and nothing gets slower.
     """
@@ -154,11 +157,12 @@ def store_half(model: onnx.ModelProto, *, smallest: int = 256) -> None:
 
     casts = []
     for weight in model.graph.initializer:
-        if weight.data_type != TensorProto.FLOAT or int(np.prod(weight.dims)) < smallest:
+        large = len(weight.dims) > 1 and int(np.prod(weight.dims)) >= smallest
+        if weight.data_type != TensorProto.FLOAT or not large:
             continue
         name = weight.name
         half = numpy_helper.from_array(
-            numpy_helper.to_array(weight).astype(np.float16), f"{name}_fp16"
+            numpy_helper.to_array(weight).astype(np.float16), f"{name}{HALF_SUFFIX}"
         )
         weight.CopyFrom(half)
         casts.append(helper.make_node("Cast", [half.name], [name], to=TensorProto.FLOAT))

@@ -17,6 +17,7 @@ from posetrack.errors import ModelError
 from posetrack.estimator import Estimator
 from posetrack.geometry import CropTransform, greedy_nms, iou_matrix
 from posetrack.networks import build
+from posetrack.networks.checkpoint import load_model
 from posetrack.networks.rtmdet import RTMDet
 from posetrack.training import export
 from posetrack.training.export import export_model, export_onnx
@@ -82,6 +83,22 @@ def test_the_graph_equals_the_network_at_every_batch_size(
         for a, b in zip([found[name] for name in names], expected, strict=True):
             assert a.shape == tuple(b.shape)
             assert np.abs(a - b.numpy()).max() <= limit * b.abs().max().item()
+
+
+@pytest.mark.parametrize("architecture", ["rtmpose-t", "rtmdet-nano"])
+@pytest.mark.parametrize("half", [False, True])
+def test_an_exported_graph_gives_its_weights_back(
+    tmp_path: Path, architecture: str, half: bool
+) -> None:
+    model = lively(architecture)
+    for gain in (p for name, p in model.named_parameters() if "gau" in name or ".mlp.0" in name):
+        nn.init.uniform_(gain, 0.5, 1.0)  # equal values would be stored once, under one name
+    export_onnx(model, tmp_path / "m.onnx", input_size=(64, 64), half_weights=half)
+    again, spec = load_model(tmp_path / "m.onnx")
+    assert spec.architecture == architecture
+    for name, value in model.state_dict().items():
+        if value.is_floating_point():
+            assert torch.allclose(again.state_dict()[name], value, atol=2e-3 if half else 0), name
 
 
 def test_half_weights_halve_the_file(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ wheel-test: $(VENV)/.dev  ## build the wheel, install it in an empty environment
 	build/wheel/venv/bin/python -m pip --disable-pip-version-check -q install build/wheel/*.whl
 	cd build/wheel && venv/bin/posetrack doctor
 	cd build/wheel && venv/bin/posetrack demo --output-dir demo && ls -l demo
+	grep -q '"id":' build/wheel/demo/demo.posetrack.jsonl  # somebody was tracked
 
 clean:
 	rm -rf $(VENV) build dist out .mypy_cache .pytest_cache .ruff_cache

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import typer
 
 from posetrack import zoo
@@ -187,6 +188,8 @@ def execute(
     boxes: BoxesOf | None = None,
 ) -> RunSummary:
     """Run to the end of the source or a signal, with progress on stderr."""
+    # The stages are threads already: OpenCV's own, for pictures this small, only wait for work.
+    cv2.setNumThreads(1)
     total = source.frame_count
     with FrameProgress(title, total) as progress:
         summary = run(

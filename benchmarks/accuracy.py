@@ -35,9 +35,11 @@ from posetrack.cards import Task
 from posetrack.detector import Detector
 from posetrack.estimator import Estimator
 from posetrack.geometry import iou_matrix
-from posetrack.training.annotations import Annotations, ImageStore, Person
+from posetrack.training.annotations import Annotations, Person
 from posetrack.training.detection_data import LabelRules, Scene, scenes
 from posetrack.training.metrics import BoxTruth, detection_metrics, match_boxes, pose_metrics
+from posetrack.training.recipe import SourceSection
+from posetrack.training.tasks import read_source
 from posetrack.types import Floats, Image
 
 GYMNASTS = "lspet"
@@ -163,7 +165,7 @@ def add_matched(figures: Figures, sightings: Sequence[Sighting]) -> None:
 
 def detector_figures(data: Path, detector: Detector, threshold: float) -> Figures:
     """On completely boxed pictures, on all, and by source."""
-    annotations = Annotations.read(data / "det" / "val.json", _Stores(data))
+    annotations = read_source(data, SourceSection(annotations=Path("det/val.json")))
     rows: dict[str, list[BoxTruth]] = {"complete": [], "all": []}
     for scene in scenes(annotations, STRICT):
         found = detector(scene.picture.load())
@@ -185,18 +187,6 @@ def _detector_row(found: Sequence[BoxTruth], threshold: float) -> dict[str, floa
     row["card_recall"] = float(hits[above].sum()) / max(total, 1)
     row["card_false_per_image"] = float((1 - hits[above]).sum()) / len(found)
     return row
-
-
-class _Stores(dict[str, ImageStore]):
-    """Tars, opened when a record first names one."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__()
-        self._root = root
-
-    def __missing__(self, name: str) -> ImageStore:
-        self[name] = ImageStore(self._root / name)
-        return self[name]
 
 
 def print_poses(title: str, figures: Figures) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import difflib
 import math
 import random
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,22 @@ def make_optimizer(model: nn.Module, schedule: ScheduleSection) -> torch.optim.O
     return torch.optim.AdamW(groups, lr=schedule.lr, foreach=True)
 
 
+def freeze(model: nn.Module, names: Sequence[str]) -> list[nn.Module]:
+    """Take the modules `names` out of training and return them; their statistics stay too.
+
+    Raises:
+        ConfigError: there is no module of a name.
+    """
+    modules = dict(model.named_modules())
+    for name in names:
+        if not name or name not in modules:
+            near = difflib.get_close_matches(name, modules, 1)
+            hint = f": did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"model.freeze names no module {name!r} of this network{hint}")
+        modules[name].requires_grad_(False)
+    return [modules[name] for name in names]
+
+
 @dataclass
 class Position:
     """How far a run is: `epoch` finished epochs, `batch` finished batches of the next one."""
@@ -70,6 +88,7 @@ class Trainer:
         self.model = task.build().to(self.device)
         if recipe.runtime.channels_last:
             self.model = self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.frozen = freeze(self.model, recipe.model.freeze)
         self.optimizer = make_optimizer(self.model, recipe.schedule)
         self.average = (
             WeightAverage(self.model, momentum=recipe.ema.momentum, gamma=recipe.ema.gamma)
@@ -122,6 +141,8 @@ class Trainer:
         total = schedule.epochs * per_epoch // schedule.accumulate
         saved = time.monotonic()
         self.model.train()
+        for module in self.frozen:
+            module.eval()
         for batch in batches(loader, self.device):
             rate = learning_rate(schedule, self.at.step, total)
             for group in self.optimizer.param_groups:

@@ -19,12 +19,13 @@ class _Section(BaseModel):
 
 
 class ModelSection(_Section):
-    """What is trained."""
+    """What is trained. Modules named in `freeze` (``backbone.stem``) keep their weights."""
 
     architecture: str
     input_size: tuple[int, int]
     skeleton: str = "coco"
     init: Path | None = None
+    freeze: tuple[str, ...] = ()
 
 
 class SourceSection(_Section):

@@ -279,6 +279,23 @@ def test_half_precision_trains_too(data: Path, tmp_path: Path) -> None:
     assert all(0 < entry["kl"] < 10 for entry in log.losses)
 
 
+def test_frozen_modules_keep_weights_and_statistics(data: Path, tmp_path: Path) -> None:
+    recipe = drawn.recipe(data)
+    model = recipe.model.model_copy(update={"freeze": ("backbone.stem",)})
+    run = trainer(recipe.model_copy(update={"model": model}), tmp_path / "run")
+    before = weights(run.model)
+    run.run(drawn.Recorder())  # type: ignore[arg-type]
+    moved = {k for k, v in weights(run.model).items() if not torch.equal(v, before[k])}
+    assert moved == {k for k in before if not k.startswith("backbone.stem.")}
+
+
+def test_freezing_what_is_not_there_is_refused(data: Path, tmp_path: Path) -> None:
+    recipe = drawn.recipe(data)
+    model = recipe.model.model_copy(update={"freeze": ("backbone.stm",)})
+    with pytest.raises(ConfigError, match=r"no module .backbone\.stm.*mean backbone\.stem"):
+        trainer(recipe.model_copy(update={"model": model}), tmp_path / "run")
+
+
 def test_a_device_that_is_not_there_is_refused(data: Path, tmp_path: Path) -> None:
     recipe = drawn.recipe(data, runtime={"device": "cuda:99"})
     with pytest.raises(DeviceError, match=r"runtime.device cuda:99: PyTorch sees \d+ CUDA devices"):

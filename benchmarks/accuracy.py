@@ -37,9 +37,9 @@ from posetrack.estimator import Estimator
 from posetrack.geometry import iou_matrix
 from posetrack.training.annotations import Annotations, Person
 from posetrack.training.detection_data import LabelRules, Scene, scenes
+from posetrack.training.loader import read_source
 from posetrack.training.metrics import BoxTruth, detection_metrics, match_boxes, pose_metrics
 from posetrack.training.recipe import SourceSection
-from posetrack.training.tasks import read_source
 from posetrack.types import Floats, Image
 
 GYMNASTS = "lspet"

@@ -84,22 +84,17 @@ class Detector:
 
         None is the embedded detector; `settings` go to the constructor.
         """
-        from posetrack import zoo
-        from posetrack.backends import model_formats, open_backend
+        from posetrack.opening import open_model
 
-        model = zoo.find(
+        model, opened = open_model(
             name_or_path,
-            task="detection",
-            formats=model_formats(backend),
-            allow_unverified=allow_unverified,
-        )
-        opened = open_backend(
-            backend,
-            model.path,
+            "detection",
+            backend=backend,
             device=device,
             threads=threads,
             precision=precision,
             options=options,
+            allow_unverified=allow_unverified,
         )
         detector = cls(model, opened, **settings)
         detector.warm_up()

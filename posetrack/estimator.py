@@ -68,22 +68,17 @@ class Estimator:
 
         None is the embedded pose model; `settings` go to the constructor.
         """
-        from posetrack import zoo
-        from posetrack.backends import model_formats, open_backend
+        from posetrack.opening import open_model
 
-        model = zoo.find(
+        model, opened = open_model(
             name_or_path,
-            task="pose",
-            formats=model_formats(backend),
-            allow_unverified=allow_unverified,
-        )
-        opened = open_backend(
-            backend,
-            model.path,
+            "pose",
+            backend=backend,
             device=device,
             threads=threads,
             precision=precision,
             options=options,
+            allow_unverified=allow_unverified,
         )
         estimator = cls(model, opened, **settings)
         estimator.warm_up()

@@ -9,8 +9,7 @@ import time
 from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import av
 import cv2
@@ -18,7 +17,7 @@ import numpy as np
 
 from posetrack.errors import SourceError, SourceNotFound
 from posetrack.media.colour import ToBgr
-from posetrack.media.source import Kind, redact
+from posetrack.media.source import ClosesItself, Kind, redact
 from posetrack.types import Frame, Image
 
 OPEN_TIMEOUT_S = 10.0
@@ -38,7 +37,7 @@ class _Grabber(Protocol):
     def close(self) -> None: ...
 
 
-class CameraSource:
+class CameraSource(ClosesItself):
     """A camera by index or device path, or a stream by address; see `Source`.
 
     A thread reads without pause; whoever iterates gets the newest frame, and frames nobody took
@@ -88,17 +87,6 @@ class CameraSource:
 
     def __iter__(self) -> Iterator[Frame]:
         return self._frames
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Stop the reading thread and give back the device."""

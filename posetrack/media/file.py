@@ -8,8 +8,7 @@ from bisect import bisect_left
 from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import av
 from av.stream import Disposition
@@ -17,14 +16,14 @@ from av.stream import Disposition
 from posetrack.errors import SourceError, SourceNotFound
 from posetrack.media.colour import ToBgr
 from posetrack.media.orientation import UPRIGHT, Orientation
-from posetrack.media.source import Kind
+from posetrack.media.source import ClosesItself, Kind
 from posetrack.types import Frame
 
 SLICE_LIMIT_PX = 1920 * 1088
 """Up to this size one decoder thread outruns the networks, and slice threads cost no latency."""
 
 
-class FileSource:
+class FileSource(ClosesItself):
     """A video file; see `Source` for the attributes and `open_source` for the arguments.
 
     A file that breaks off gives the frames before the break and then says so in `warning`.
@@ -63,17 +62,6 @@ class FileSource:
 
     def __iter__(self) -> Iterator[Frame]:
         return self._frames
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file; closing twice does nothing."""

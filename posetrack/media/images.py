@@ -6,20 +6,18 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import cv2
 import numpy as np
 
 from posetrack.errors import SourceError
-from posetrack.media.source import Kind
+from posetrack.media.source import ClosesItself, Kind
 from posetrack.types import Frame, Image
 
 DEFAULT_FPS = 25
 
 
-class ImageSource:
+class ImageSource(ClosesItself):
     """Images in the order given; see `Source` for the attributes.
 
     EXIF orientation is applied. Sizes may differ from image to image. An unreadable image is an
@@ -70,17 +68,6 @@ class ImageSource:
             first, self._first = self._first, None
             yield first
         yield from self._frames
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Read no further image."""

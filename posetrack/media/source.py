@@ -76,6 +76,25 @@ class Source(Protocol):
     ) -> None: ...
 
 
+class ClosesItself:
+    """Leaving the ``with`` block closes."""
+
+    def close(self) -> None:
+        """Give back what is held."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
 def open_source(
     spec: str | Path,
     *,

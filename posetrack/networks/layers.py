@@ -6,12 +6,9 @@ loads without any renaming. Feature maps are (B, C, H, W).
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 class ConvModule(nn.Module):
@@ -136,16 +133,3 @@ class CSPLayer(nn.Module):
             joined = self.attention(joined)
         out: Tensor = self.final_conv(joined)
         return out
-
-
-def fold_batch_norms(model: nn.Module) -> nn.Module:
-    """A copy of `model` for inference, every batch norm folded into its convolution.
-
-    The copy has other state_dict keys: it is for running, not for saving.
-    """
-    folded = copy.deepcopy(model).eval()
-    for module in folded.modules():
-        if isinstance(module, ConvModule) and isinstance(module.bn, nn.BatchNorm2d):
-            module.conv = fuse_conv_bn_eval(module.conv, module.bn)
-            module.bn = nn.Identity()
-    return folded

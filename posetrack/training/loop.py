@@ -20,9 +20,10 @@ from torch import Tensor, nn
 
 from posetrack.errors import ConfigError, DeviceError
 from posetrack.training.averaging import WeightAverage
+from posetrack.training.loader import batches, make_loader
 from posetrack.training.progress import Progress
 from posetrack.training.recipe import Recipe, ScheduleSection
-from posetrack.training.tasks import Metrics, Task, batches, make_loader
+from posetrack.training.task import Metrics, Task
 
 
 def learning_rate(schedule: ScheduleSection, step: int, total: int) -> float:

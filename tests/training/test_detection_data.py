@@ -21,7 +21,8 @@ from posetrack.training.detection_data import (
     resize_and_crop,
     scenes,
 )
-from posetrack.training.tasks import make_loader, make_task
+from posetrack.training.loader import make_loader
+from posetrack.training.tasks import make_task
 
 Image = npt.NDArray[np.uint8]
 

@@ -14,8 +14,9 @@ from training import drawn
 
 from posetrack.errors import ConfigError, DeviceError, ModelError
 from posetrack.training.loop import Trainer, learning_rate, make_optimizer
+from posetrack.training.pose_task import PoseTask
 from posetrack.training.recipe import Recipe, ScheduleSection
-from posetrack.training.tasks import PoseTask, make_task
+from posetrack.training.tasks import make_task
 
 AUGMENTED = {"flip": 0.5, "rotation_probability": 0.5, "photometric": 0.5}
 

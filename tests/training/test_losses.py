@@ -16,8 +16,10 @@ from training import drawn
 
 from posetrack.codecs import SimCC
 from posetrack.networks.rtmdet import RTMDet
+from posetrack.training.detection_task import DetectionTask, inside_any
+from posetrack.training.loader import make_loader
 from posetrack.training.losses import coarse_cross_entropy, generalized_iou, quality_focal, simcc_kl
-from posetrack.training.tasks import DetectionTask, PoseTask, inside_any, make_loader
+from posetrack.training.pose_task import PoseTask
 
 Boxes = Sequence[Sequence[float]]
 

@@ -17,8 +17,9 @@ from posetrack.geometry import CropTransform
 from posetrack.skeletons import load_skeleton
 from posetrack.training.annotations import Annotations, Person
 from posetrack.training.augment import PoseAugmentation, half_body, photometric, truncated_normal
+from posetrack.training.loader import make_loader, shuffled
 from posetrack.training.pose_data import PoseGeometry, PoseSamples, crop_size
-from posetrack.training.tasks import make_loader, make_task, shuffled
+from posetrack.training.tasks import make_task
 
 COCO = load_skeleton("coco")
 GEOMETRY = PoseGeometry(SimCC((96, 128)), COCO)

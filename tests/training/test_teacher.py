@@ -15,8 +15,8 @@ from training import drawn
 from posetrack.errors import ConfigError, ModelError
 from posetrack.networks import build
 from posetrack.networks.rtmdet import RTMDet
+from posetrack.training.detection_task import DetectionTask
 from posetrack.training.export import export_onnx
-from posetrack.training.tasks import DetectionTask
 from posetrack.training.teacher import Teacher
 
 

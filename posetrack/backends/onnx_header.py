@@ -1,7 +1,6 @@
 """Inputs, outputs and operators of an ONNX file, read without any runtime.
 
-A session would cost a hundred times more and would fix ONNX Runtime's thread pool before the
-caller's wishes are known. Source: the protobuf wire format and onnx.proto.
+A session would cost a hundred times more.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
-"""ONNX Runtime: every session of the process works on one shared thread pool."""
+"""ONNX Runtime: one session a model, whose threads soon sleep when it has nothing to do."""
 
 from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,15 +29,16 @@ INSTALL = {
     "tensorrt": "onnxruntime-gpu",
     "directml": "onnxruntime-directml",
 }
-OPTIONS = ("thread_pool", "optimize", "provider_options", "profile")
+OPTIONS = ("optimize", "provider_options", "profile")
 
-POOL_VARIABLE = "POSETRACK_ORT_POOL"
-"""Set to ``own`` where a program also makes ONNX Runtime sessions with threads of their own."""
+SPIN_US = 50
+"""How long an idle worker waits awake for more work.
 
-_POOL_TAKEN = (
-    "thread_pool=own asked, another model of this process already shares ONNX Runtime's threads: "
-    "ask it for every model, before the first is opened, or for none"
-)
+By default it spins for milliseconds: the workers of one session then take the cores from the next
+(a detector and a pose network that alternate take twice as long) and from decoding and encoding.
+Workers that sleep at once cost each run a wake-up for every operator.
+"""
+
 _QUANTIZED = frozenset({"QLinearConv", "DequantizeLinear", "ConvInteger", "QGemm"})
 _STATE = ort.capi.onnxruntime_pybind11_state
 _ERRORS: tuple[type[Exception], ...] = (
@@ -64,43 +64,6 @@ _DTYPES = {
     "tensor(int64)": np.int64,
     "tensor(bool)": np.bool_,
 }
-
-
-class _SharedPool:
-    """The process's one pool of compute threads.
-
-    Two sessions that each own a pool steal each other's cores: the workers of one spin after a run
-    while the other computes. With one pool a detector and a pose network alternate at the speed
-    each has alone.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.size: int | None = None
-
-    def size_for(self, wanted: int | None) -> int:
-        """Threads of the pool, made at the first call; later ones get the pool that is there."""
-        with self._lock:
-            if self.size is None:
-                size = wanted or _cores()
-                try:
-                    ort.set_global_thread_pool_sizes(size, 1)
-                except _ERRORS as error:
-                    raise BackendError(
-                        "ONNX Runtime already has a thread pool that this process made: open "
-                        "posetrack's models first, or use the option thread_pool=own"
-                    ) from error
-                self.size = size
-            elif wanted not in (None, self.size):
-                _log.warning(
-                    "%d threads asked, ONNX Runtime already runs on %d: one process, one pool",
-                    wanted,
-                    self.size,
-                )
-            return self.size
-
-
-_POOL = _SharedPool()
 
 
 class OnnxRuntimeBackend:
@@ -167,17 +130,14 @@ def _session_options(threads: int | None, settings: Mapping[str, Any]) -> tuple[
     if settings.get("profile"):
         options.enable_profiling = True
         options.profile_file_prefix = str(settings["profile"])
-    if settings.get("thread_pool", os.environ.get(POOL_VARIABLE, "shared")) == "own":
-        if _POOL.size is not None:  # ONNX Runtime allows one way or the other in a process
-            raise BackendError(_POOL_TAKEN)
-        size = threads or _cores()
-        options.intra_op_num_threads = size
-        options.inter_op_num_threads = 1
-        # A pool that spins while another session computes costs more than it wins.
+    size = threads or _cores()
+    options.intra_op_num_threads = size
+    options.inter_op_num_threads = 1
+    if tuple(map(int, ort.__version__.split(".")[:2])) >= (1, 27):
+        options.add_session_config_entry("session.intra_op.spin_duration_us", str(SPIN_US))
+    else:  # spins without limit or not at all
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        return options, size
-    options.use_per_session_threads = False
-    return options, _POOL.size_for(threads)
+    return options, size
 
 
 def _choose(device: str, provider_options: Mapping[str, Any] | None) -> tuple[Any, str]:
@@ -212,8 +172,6 @@ def _open(model: Path, options: Any, provider: Any, asked: str) -> Any:
         session = ort.InferenceSession(str(model), options, providers=[provider], enable_fallback=0)
     except _ERRORS as error:
         message = _first_line(error)
-        if "per_session_threads" in message:
-            raise BackendError(_POOL_TAKEN) from error
         raise ModelError(f"{model} cannot be loaded by onnxruntime: {message}") from error
     got = session.get_providers()[0]
     if got != provider[0]:  # ONNX Runtime falls back with no more than a line in its log

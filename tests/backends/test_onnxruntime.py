@@ -1,11 +1,8 @@
-"""ONNX Runtime: real devices, one thread pool, one-line errors."""
+"""ONNX Runtime: real devices, quiet threads, one-line errors."""
 
 from __future__ import annotations
 
 import logging
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import graphs
@@ -121,37 +118,10 @@ def test_an_unknown_option_is_refused(model: Path) -> None:
         open_backend("ort", model, options={"fast": True})
 
 
-def _python(code: str, *arguments: object, **environment: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=15,
-        env=os.environ | environment,
-        check=True,
-    )
-    return done.stdout.strip()
-
-
-_TWO_MODELS = """
-import sys
-from pathlib import Path
-from posetrack.backends import open_backend
-a = open_backend("ort", Path(sys.argv[1]), threads=1)
-b = open_backend("ort", Path(sys.argv[1]), threads=2)
-print(a.threads, b.threads)
-"""
-
-
-def test_all_models_of_a_process_share_one_thread_pool(model: Path) -> None:
-    assert _python(_TWO_MODELS, model) == "1 1"
-
-
-def test_threads_of_their_own_are_there_on_request(model: Path) -> None:
-    assert _python(_TWO_MODELS, model, POSETRACK_ORT_POOL="own") == "1 2"
-
-
-def test_threads_of_its_own_are_refused_beside_the_shared_pool(model: Path) -> None:
-    open_backend("ort", model)
-    with pytest.raises(BackendError, match="thread_pool=own asked, another model"):
-        open_backend("ort", model, options={"thread_pool": "own"})
+def test_each_model_has_threads_of_its_own_that_soon_sleep(model: Path) -> None:
+    backends = [open_backend("ort", model, threads=count) for count in (1, 2)]
+    assert [backend.threads for backend in backends] == [1, 2]
+    for backend in backends:
+        options = backend._session.get_session_options()  # type: ignore[attr-defined]
+        assert options.intra_op_num_threads == backend.threads
+        assert options.get_session_config_entry("session.intra_op.spin_duration_us") == "50"

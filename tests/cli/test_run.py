@@ -313,3 +313,28 @@ def test_tiny_and_odd_pictures_are_no_error(
     done = command("run", folder, *models.flags)
     assert done.status == 0, done.err
     assert frame_count(tmp_path / "odd.posetrack.mp4") == 3
+
+
+def test_rotation_uneven_time_ten_bits_and_sound_come_through(
+    command: Run, models, tmp_path: Path
+) -> None:
+    times_s = [0.0, 0.04, 0.2, 0.24, 0.5, 0.54, 0.9, 0.94]
+    make_clip(
+        tmp_path / "phone.mp4",
+        frames=len(times_s),
+        times_s=times_s,
+        rotation=90,
+        pix_fmt="yuv420p10le",
+        audio_s=0.9,
+    )
+    done = command("run", "phone.mp4", *models.flags)
+    assert done.status == 0, done.err
+    header, *frames = lines(tmp_path / "phone.posetrack.jsonl")
+    assert header["size"] == [240, 320]
+    assert [frame["pts_s"] for frame in frames] == pytest.approx(times_s, abs=1e-3)
+    with av.open(str(tmp_path / "phone.posetrack.mp4")) as container:
+        assert len(container.streams.audio) == 1
+        pictures = list(container.decode(video=0))
+    assert [(p.width, p.height, p.format.name) for p in pictures] == [(240, 320, "yuv420p")] * 8
+    assert [p.time for p in pictures] == pytest.approx(times_s, abs=2e-3)
+    assert not any(data.type.name == "DISPLAYMATRIX" for p in pictures for data in p.side_data)

@@ -50,11 +50,15 @@ class Codec(_Strict):
 
 
 class Thresholds(_Strict):
-    """Scores below which a detection or a keypoint is not to be believed; IoU for NMS."""
+    """Scores below which a detection or a keypoint is not to be believed; IoU for NMS.
+
+    `birth` is the detection score from which a tracker starts a new person.
+    """
 
     detection: Score = 0.3
     nms: Score = 0.6
     keypoint: Score = 0.3
+    birth: Score | None = None
 
 
 class ModelFile(_Strict):

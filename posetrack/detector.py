@@ -57,6 +57,8 @@ class Detector:
             raise ModelError(f"{card.name} is a {card.task} model: give a detector")
         self.card, self.backend = card, backend
         self.threshold = card.thresholds.detection if threshold is None else threshold
+        # Whoever names a threshold wants the people above it.
+        self.birth_threshold = card.thresholds.birth if threshold is None else threshold
         self.nms = nms
         self.min_size = min_size
         self.labels = card.kept_labels if labels is None else _label_indices(labels, card)

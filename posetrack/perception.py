@@ -127,6 +127,8 @@ class Perception:
             resolved = settings.resolved(
                 keypoint_threshold=pose.keypoint_threshold,
                 detection_threshold=None if det is None else det.threshold,
+                # A detector of the caller's own need not know it.
+                birth_detection=getattr(det, "birth_threshold", None),
             )
             self.tracker = Tracker(resolved, pose.skeleton)
             self._loaded = loaded.pop_all()

@@ -10,10 +10,12 @@ import numpy as np
 from posetrack.geometry import (
     box_area,
     box_diagonal,
+    clip_boxes,
     greedy_nms,
     keypoints_to_boxes,
     oks_matrix,
 )
+from posetrack.tracking.fit import fitted_boxes, measure_fit
 from posetrack.tracking.rows import Rows
 from posetrack.tracking.rules import Rules
 from posetrack.types import Bools, Floats, Ints, Poses
@@ -29,9 +31,10 @@ class People(Rows):
     Attributes:
         keypoints: (N, K, 2).
         scores: (N, K).
-        boxes: (N, 4) around the visible keypoints.
+        boxes: (N, 4) of the whole person.
         visible: (N, K) keypoints at or above the threshold.
         areas: (N,) of the boxes.
+        fits: (N, 4) how the boxes lie around the extent of the visible keypoints.
     """
 
     keypoints: Floats
@@ -39,10 +42,19 @@ class People(Rows):
     boxes: Floats
     visible: Bools
     areas: Floats
+    fits: Floats
 
 
-def read_people(poses: Poses, rules: Rules, size: tuple[int, int]) -> tuple[People, Bools]:
-    """The poses of a frame, and which of them (N,) have enough visible keypoints in the image."""
+def read_people(
+    poses: Poses, rules: Rules, size: tuple[int, int], *, fits: Floats, detected: Bools
+) -> tuple[People, Bools]:
+    """The poses of a frame, and which of them (N,) have enough visible keypoints in the image.
+
+    Args:
+        size: (width, height) of the image.
+        fits: (N, 4) of the tracks that the boxes came from, NaN for new people.
+        detected: (N,) poses whose box is a detection of this frame, which corrects its fit.
+    """
     boxes, enough = keypoints_to_boxes(
         poses.keypoints,
         poses.scores,
@@ -51,8 +63,25 @@ def read_people(poses: Poses, rules: Rules, size: tuple[int, int]) -> tuple[Peop
         expand=rules.settings.box_scale,
         size=size,
     )
-    visible, areas = poses.scores >= rules.visible, box_area(boxes)
-    return People(poses.keypoints, poses.scores, boxes, visible, areas), enough & (areas > 0)
+    usable = enough & (box_area(boxes) > 0)
+    if rules.settings.boxes == "fitted":
+        # Of all keypoints: a box of the visible ones jumps whenever one of them fades.
+        boxes = _extents(poses.keypoints)
+        if detected.any():
+            measured = measure_fit(boxes, poses.boxes)
+            halfway = np.where(np.isnan(fits), measured, (fits + measured) / 2)
+            fits = np.where(detected[:, None], halfway, fits)
+        boxes = clip_boxes(fitted_boxes(boxes, fits), size)
+        usable &= box_area(boxes) > 0
+    visible = poses.scores >= rules.visible
+    return People(poses.keypoints, poses.scores, boxes, visible, box_area(boxes), fits), usable
+
+
+def _extents(keypoints: Floats) -> Floats:
+    """(N, 4) around all keypoints (N, K, 2)."""
+    if not len(keypoints):
+        return np.zeros((0, 4), np.float32)
+    return np.concatenate([keypoints.min(axis=1), keypoints.max(axis=1)], axis=1)
 
 
 def mean_visible_score(people: People) -> Floats:

@@ -35,6 +35,8 @@ _PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
     # The plain loop of the RTMPose paper, section 3.5, with ids by overlap.
     "iou": {
+        "boxes": "keypoints",
+        "birth_detection": 0.0,
         "association": "iou",
         "duplicates": "score",
         "motion": "none",
@@ -48,6 +50,8 @@ _PRESETS: dict[str, dict[str, Any]] = {
     },
     # MMDeploy's PoseTracker as it ships, without its bugs 2 and 3 (docs/tracking.md).
     "mmdeploy": {
+        "boxes": "keypoints",
+        "birth_detection": 0.0,
         "clock": "frames",
         "detection_threshold": 0.5,
         "detection_min_size_px": 1.0,

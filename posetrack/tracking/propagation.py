@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from posetrack.geometry import box_area, greedy_nms, iou_matrix
+from posetrack.tracking.association import pair
 from posetrack.tracking.settings import TrackerSettings
 from posetrack.types import Bools, Detections, Floats, Ints
 
 SEEN, DETECTED, LOST = 2, 1, 0
 """Ranks of boxes: a person seen in the last frame, a detection, a lost person's guess."""
 
+_NOBODY: Floats = np.zeros((0, 4), np.float32)
 _CONFIRMING_OVERLAP = 0.5  # of the smaller box: a detection confirms the half body it contains
 
 
@@ -25,6 +27,7 @@ class Proposals:
         scores: (N,) of the detection, or of the one a track last came from.
         track_ids: (N,) the track a box was propagated from, -1 from the detector.
         confirmed: (N,) whether a detection of this frame overlaps the box.
+        detected: (N,) whether it is the box of a detection of this frame.
         detector_ran: whether there were detections to confirm anything.
     """
 
@@ -32,11 +35,13 @@ class Proposals:
     scores: Floats
     track_ids: Ints
     confirmed: Bools = field(default_factory=lambda: np.zeros(0, bool))
+    detected: Bools = field(default_factory=lambda: np.zeros(0, bool))
     detector_ran: bool = False
 
     def __post_init__(self) -> None:
-        if len(self.confirmed) != len(self.boxes):
-            object.__setattr__(self, "confirmed", np.asarray(self.track_ids < 0))
+        for name in ("confirmed", "detected"):
+            if len(getattr(self, name)) != len(self.boxes):
+                object.__setattr__(self, name, np.asarray(self.track_ids < 0))
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -57,6 +62,7 @@ def merge_proposals(
     *,
     settings: TrackerSettings,
     size: tuple[int, int],
+    lost: Floats = _NOBODY,
 ) -> Proposals:
     """Detections and propagated boxes, doubles removed, at most ``settings.max_boxes``.
 
@@ -64,6 +70,7 @@ def merge_proposals(
         detections: of this frame; None where the detector did not run.
         tracked: boxes (T, 4), scores (T,), ids (T,) and ranks (T,) `SEEN` or `LOST`.
         size: (width, height) of the image; boxes outside it are dropped.
+        lost: (L, 4) where lost people should be, those whose box is not among `tracked` too.
     """
     boxes, scores, ids, ranks = tracked
     in_image = np.minimum(boxes[:, 2:], size) > np.maximum(boxes[:, :2], 0)
@@ -72,16 +79,21 @@ def merge_proposals(
     if not use.all():
         boxes, scores, ids, ranks = boxes[use], scores[use], ids[use], ranks[use]
         areas = areas[use]
-    confirmed = np.ones(len(boxes), bool)
+    confirmed, detected = np.ones(len(boxes), bool), np.zeros(len(boxes), bool)
     if detections is not None:
         found = usable_detections(detections, settings)
         confirmed = _confirmed(boxes, found.boxes)
+        if settings.boxes == "fitted" and len(boxes) and len(found):
+            boxes, scores, detected, found = _redetected(boxes, scores, ranks, found, settings)
+            areas = box_area(boxes)
+        found = _may_be_new(found, lost, settings)
         n = len(found)
         boxes = np.concatenate([boxes, found.boxes])
         scores = np.concatenate([scores, found.scores])
         ids = np.concatenate([ids, np.full(n, -1)])
         ranks = np.concatenate([ranks, np.full(n, DETECTED)])
         confirmed = np.concatenate([confirmed, np.ones(n, bool)])
+        detected = np.concatenate([detected, np.ones(n, bool)])
         areas = np.concatenate([areas, box_area(found.boxes)])
     order = np.lexsort((-areas, -ranks))
     if len(order) > 1:
@@ -96,8 +108,33 @@ def merge_proposals(
         scores[chosen],
         ids[chosen],
         confirmed[chosen],
+        detected[chosen],
         detections is not None,
     )
+
+
+def _redetected(
+    boxes: Floats, scores: Floats, ranks: Ints, found: Detections, settings: TrackerSettings
+) -> tuple[Floats, Floats, Bools, Detections]:
+    """Seen tracks at the boxes and scores of their detections, which (T,), and what is left."""
+    iou = np.where((ranks == SEEN)[:, None], iou_matrix(boxes, found.boxes), 0)
+    rows, columns = pair(iou, settings.redetect_iou, "optimal")
+    boxes, scores, detected = boxes.copy(), scores.copy(), np.zeros(len(boxes), bool)
+    boxes[rows], scores[rows] = found.boxes[columns], found.scores[columns]
+    detected[rows] = True
+    left = np.ones(len(found), bool)
+    left[columns] = False
+    return boxes, scores, detected, found[left]
+
+
+def _may_be_new(found: Detections, lost: Floats, settings: TrackerSettings) -> Detections:
+    """Detections strong enough for a new person, or where a lost one may be again."""
+    if settings.birth_detection is None or not len(found):
+        return found
+    worth = found.scores >= settings.birth_detection
+    if not worth.all() and len(lost):
+        worth |= (iou_matrix(found.boxes, lost) >= settings.match_iou).any(axis=1)
+    return found if worth.all() else found[worth]
 
 
 def _confirmed(boxes: Floats, found: Floats) -> Bools:

@@ -18,6 +18,7 @@ Duplicates: TypeAlias = Literal["continuity", "score"]
 Association: TypeAlias = Literal["oks", "iou", "mahalanobis"]
 Assignment: TypeAlias = Literal["greedy", "optimal"]
 Motion: TypeAlias = Literal["none", "constant_velocity"]
+Boxes: TypeAlias = Literal["fitted", "keypoints"]
 BoxMotion: TypeAlias = Literal["none", "translation", "kalman"]
 Smoothing: TypeAlias = Literal["one_euro", "none"]
 SpeedUnit: TypeAlias = Literal["person", "pixels"]
@@ -80,6 +81,20 @@ class TrackerSettings:
     )
     max_boxes: int | None = _number(
         None, "people whose pose is estimated in a frame; None: no limit", unit="boxes", low=1
+    )
+    boxes: Boxes = _choice(
+        "fitted",
+        "a person's box: as the detector last drew it around the keypoints, so that it holds head, "
+        "hands and feet and each detection corrects it; or the extent of the visible keypoints "
+        "grown by box_scale",
+        Boxes,
+    )
+    redetect_iou: float = _number(
+        0.3,
+        "a detection that overlaps a seen track's box this much takes its place; boxes `fitted`",
+        unit="IoU",
+        high=1,
+        above=True,
     )
     box_scale: float = _number(
         1.25, "growth of the extent of the visible keypoints into a box", unit="x", above=True
@@ -151,6 +166,12 @@ class TrackerSettings:
         "least overlap with the predicted box: the second chance of seen tracks, the only one of "
         "lost tracks",
         unit="IoU",
+        high=1,
+    )
+    birth_detection: float | None = _number(
+        None,
+        "score of the detection that a new person needs; weaker ones only confirm and bring back "
+        "known people. None: the model card's",
         high=1,
     )
     birth_score: float | None = _number(
@@ -251,7 +272,11 @@ class TrackerSettings:
             object.__setattr__(self, "keypoint_sigmas", sigmas)
 
     def resolved(
-        self, *, keypoint_threshold: float, detection_threshold: float | None = None
+        self,
+        *,
+        keypoint_threshold: float,
+        detection_threshold: float | None = None,
+        birth_detection: float | None = None,
     ) -> TrackerSettings:
         """These settings with what is None taken from the model cards."""
         threshold = self.keypoint_threshold
@@ -259,6 +284,8 @@ class TrackerSettings:
         chosen: dict[str, Any] = {"keypoint_threshold": threshold}
         if self.detection_threshold is None:
             chosen["detection_threshold"] = detection_threshold
+        if self.birth_detection is None:
+            chosen["birth_detection"] = birth_detection
         if self.birth_score is None:
             chosen["birth_score"] = min(1.25 * threshold, 1.0)
         return replace(self, **chosen)

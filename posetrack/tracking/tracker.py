@@ -9,7 +9,7 @@ import numpy as np
 from posetrack.geometry import clip_boxes
 from posetrack.skeletons import Skeleton
 from posetrack.tracking.association import People, mean_visible_score, read_people
-from posetrack.tracking.matching import Expected, match
+from posetrack.tracking.matching import Expected, column_of, match
 from posetrack.tracking.motion import ConstantVelocity, from_centres, person_sizes
 from posetrack.tracking.propagation import LOST, SEEN, Proposals, merge_proposals
 from posetrack.tracking.rules import Rules
@@ -57,6 +57,7 @@ class Tracker:
             nobody.boxes,
             np.zeros((0, k), dtype=np.bool_),
             nobody.box_scores,
+            np.zeros((0, 4), np.float32),
         )
         self._table = self._born(people, nobody.box_scores)
 
@@ -80,7 +81,8 @@ class Tracker:
         tracked = (boxes, table.box_scores, table.ids, np.where(seen, SEEN, LOST))
         if not live.all():
             tracked = (boxes[live], tracked[1][live], tracked[2][live], tracked[3][live])
-        return merge_proposals(detections, tracked, settings=self.settings, size=size)
+        lost = expected.boxes[~seen & expected.alive]
+        return merge_proposals(detections, tracked, settings=self.settings, size=size, lost=lost)
 
     def update(
         self, poses: Poses, proposals: Proposals, *, t_s: float, size: tuple[int, int]
@@ -104,13 +106,19 @@ class Tracker:
         expected, self._table.box = self._expected(dt_s)
         self._soon = None
         self._now_s, self._dt_s, self._last_t_s = self._now_s + dt_s, dt_s, t_s
-        people, usable = read_people(poses, rules, size)
+        fits = np.full((len(poses), 4), np.nan, np.float32)
+        own = column_of(proposals.track_ids, self._table.ids)
+        fits[own >= 0] = self._table.people.fits[own[own >= 0]]
+        people, usable = read_people(poses, rules, size, fits=fits, detected=proposals.detected)
         strong = usable & (mean_visible_score(people) >= rules.birth_score)
         row_of, left = match(
             people, usable, strong, proposals.track_ids, tracks=expected, rules=rules
         )
         row_of = self._see(people, row_of, proposals, poses.box_scores)
-        new = np.flatnonzero(left & strong & (proposals.track_ids < 0))
+        may_be_new = proposals.track_ids < 0
+        if (least := self.settings.birth_detection) is not None:
+            may_be_new &= poses.box_scores >= least
+        new = np.flatnonzero(left & strong & may_be_new)
         if len(new):
             self._table = self._table.joined(self._born(people[new], poses.box_scores[new]))
             row_of = np.concatenate([row_of, new])
@@ -140,6 +148,7 @@ class Tracker:
             people.boxes + np.concatenate([shift, shift], axis=1),
             people.visible,
             people.areas,
+            people.fits,
         )
 
     def _predicted(self, dt_s: float) -> ConstantVelocity:

@@ -22,6 +22,11 @@ from posetrack.types import Floats, Poses
 SIZE = (640, 480)
 
 
+def read(poses: Poses, by: Rules) -> tuple[People, np.ndarray]:
+    fits, detected = np.zeros((len(poses), 4), np.float32), np.zeros(len(poses), bool)
+    return read_people(poses, by, SIZE, fits=fits, detected=detected)
+
+
 def rules(settings: TrackerSettings | None = None) -> Rules:
     return Rules.of((settings or TrackerSettings()).resolved(keypoint_threshold=0.3), COCO)
 
@@ -31,7 +36,7 @@ def people(*points: Floats, score: float = 0.9, by: Rules | None = None) -> Peop
     n = len(keypoints)
     scores = np.full((n, 17), score, np.float32)
     poses = Poses(keypoints, scores, np.zeros((n, 4)), np.ones(n), COCO)
-    return read_people(poses, by or rules(), SIZE)[0]
+    return read(poses, by or rules())[0]
 
 
 A = Walker((200, 240), height=200).keypoints(0)
@@ -78,14 +83,14 @@ def test_poses_with_too_few_keypoints_are_not_usable() -> None:
     scores = np.full((2, 17), 0.1, np.float32)
     scores[0, :5] = scores[1, :4] = 0.8
     poses = Poses(np.stack([A, A]), scores, np.zeros((2, 4)), np.ones(2), COCO)
-    found, usable = read_people(poses, rules(), SIZE)
+    found, usable = read(poses, rules())
     assert usable.tolist() == [True, False]
     np.testing.assert_allclose(mean_visible_score(found), 0.8)
 
 
 def test_a_pose_outside_the_image_is_not_usable() -> None:
     poses = Poses(A[None] + 5000, np.ones((1, 17)), np.zeros((1, 4)), np.ones(1), COCO)
-    assert not read_people(poses, rules(), SIZE)[1].any()
+    assert not read(poses, rules())[1].any()
 
 
 def test_of_doubles_the_highest_rank_stays_and_unusable_rows_kill_nobody() -> None:

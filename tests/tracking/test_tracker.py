@@ -150,7 +150,7 @@ def test_two_detections_of_one_person_are_one_track(name: str) -> None:
 
 
 def test_a_box_that_shrank_to_the_face_is_widened_by_the_next_detection() -> None:
-    tracker = tracker_of()
+    tracker = tracker_of(TrackerSettings(boxes="keypoints"))
     person = replace(ALONE, velocity=(0, 0))
 
     def step(t: float, found: Detections | None, visible: slice) -> Tracks:

@@ -22,6 +22,10 @@ def train(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="One setting: schedule.epochs=10.")
     ] = None,
+    init: Annotated[
+        str | None,
+        typer.Option("--init", help="Start from these weights: a name, a file or an address."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where the folder's last checkpoint stands.")
     ] = False,
@@ -30,7 +34,10 @@ def train(
     require_torch("training")
     from posetrack.training.run import train as run_training
 
-    folder = run_training(recipe, list(set_ or ()), resume=resume, folder=output)
+    settings = list(set_ or ())
+    if init is not None:
+        settings.append(f"model.init={init}")
+    folder = run_training(recipe, settings, resume=resume, folder=output)
     typer.echo(f"wrote {folder}")
 
 

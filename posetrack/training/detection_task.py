@@ -14,6 +14,7 @@ from posetrack.errors import ConfigError
 from posetrack.geometry import Letterbox, greedy_nms, iou_matrix
 from posetrack.training.assigner import assign
 from posetrack.training.detection_data import DetectionSamples, Scene, collate, scenes
+from posetrack.training.distributed import summed
 from posetrack.training.loader import read_source, require, shuffled
 from posetrack.training.losses import generalized_iou, quality_focal
 from posetrack.training.metrics import BoxTruth, detection_metrics
@@ -124,7 +125,7 @@ class DetectionTask:
                 _, giou = generalized_iou(boxes[i, positive], wanted[chosen.box[positive]])
                 giou_sum = giou_sum + ((1 - giou) * chosen.iou[positive]).sum()
                 iou_sum = iou_sum + chosen.iou[positive].sum()
-        norm = iou_sum.clamp(min=1)
+        norm = summed(iou_sum).clamp(min=1)
         focal = (quality_focal(logits[..., 0], quality) * weight).sum()
         return {"class": focal / norm, "box": 2 * giou_sum / norm}
 
@@ -172,7 +173,7 @@ def _teacher_loss(
     logits: Tensor, boxes: Tensor, scores: Tensor, wanted: Tensor
 ) -> dict[str, Tensor]:
     """Every prior's score and box as the teacher gives them; boxes count by their score."""
-    norm = scores[scores > 0.05].sum().clamp(min=1)
+    norm = summed(scores[scores > 0.05].sum()).clamp(min=1)
     focal = quality_focal(logits, scores).sum() / norm
     rows = scores > 0.05
     _, giou = generalized_iou(boxes[rows], wanted[rows])

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from posetrack.errors import ConfigError
 from posetrack.training.annotations import Annotations, ImageStore, Picture
+from posetrack.training.distributed import ALONE, World
 from posetrack.training.recipe import Recipe, SourceSection
 from posetrack.training.task import Task
 
@@ -60,13 +61,19 @@ def shuffled(repeats: Sequence[float], seed: int, epoch: int) -> list[int]:
 
 
 def make_loader(
-    task: Task, recipe: Recipe, epoch: int, *, stage2: bool, skip: int = 0
+    task: Task, recipe: Recipe, epoch: int, *, stage2: bool, skip: int = 0, world: World = ALONE
 ) -> DataLoader[Any]:
-    """Batches of one epoch, from the `skip`-th on; whole optimiser steps, the rest is dropped."""
+    """Batches of one epoch, from the `skip`-th on; whole optimiser steps, the rest is dropped.
+
+    Each process of `world` gets its own part of what one process would have as a larger batch.
+    """
     batch, workers = recipe.schedule.batch_size, recipe.data.workers
     dataset = task.samples(epoch, stage2=stage2)
-    step = batch * recipe.schedule.accumulate
-    rows = range(skip * batch, len(dataset) // step * step)  # type: ignore[arg-type]
+    together = batch * world.size
+    step = together * recipe.schedule.accumulate
+    whole = len(dataset) // step * step  # type: ignore[arg-type]
+    starts = range(skip * together + world.rank * batch, whole, together)
+    rows = [row for start in starts for row in range(start, start + batch)]
     return DataLoader(
         dataset,
         batch_size=batch,

@@ -17,13 +17,16 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from posetrack.errors import ConfigError, DeviceError
 from posetrack.training.averaging import WeightAverage
+from posetrack.training.distributed import ALONE, World, summed, synchronise_norms, wait
 from posetrack.training.loader import batches, make_loader
 from posetrack.training.progress import Progress
 from posetrack.training.recipe import Recipe, ScheduleSection
 from posetrack.training.task import Metrics, Task
+from posetrack.training.warmstart import WarmStart, adapt
 
 
 def learning_rate(schedule: ScheduleSection, step: int, total: int) -> float:
@@ -48,6 +51,17 @@ def make_optimizer(model: nn.Module, schedule: ScheduleSection) -> torch.optim.O
         {"params": plain, "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=schedule.lr, foreach=True)
+
+
+class _Loss(nn.Module):
+    """A task's loss as a module, so that gradients of all processes are averaged behind it."""
+
+    def __init__(self, task: Task, model: nn.Module) -> None:
+        super().__init__()
+        self.task, self.model = task, model
+
+    def forward(self, batch: Any) -> dict[str, Tensor]:
+        return self.task.loss(self.model, batch)
 
 
 def freeze(model: nn.Module, names: Sequence[str]) -> list[nn.Module]:
@@ -79,14 +93,16 @@ class Position:
 class Trainer:
     """One run in one folder: ``last.pth``, ``best.pth``, ``metrics.csv``, ``metrics.png``."""
 
-    def __init__(self, recipe: Recipe, task: Task, folder: Path) -> None:
-        self.recipe, self.task, self.folder = recipe, task, folder
+    def __init__(self, recipe: Recipe, task: Task, folder: Path, *, world: World = ALONE) -> None:
+        self.recipe, self.task, self.folder, self.world = recipe, task, folder, world
         folder.mkdir(parents=True, exist_ok=True)
         _seed(recipe.runtime.seed)
         if recipe.runtime.threads:
             torch.set_num_threads(recipe.runtime.threads)
-        self.device = _device(recipe.runtime.device)
+        self.device = _device(recipe.runtime.device, world)
         self.model = task.build().to(self.device)
+        if world.size > 1:
+            self.model = synchronise_norms(self.model, self.device)
         if recipe.runtime.channels_last:
             self.model = self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.frozen = freeze(self.model, recipe.model.freeze)
@@ -96,25 +112,37 @@ class Trainer:
             if recipe.ema
             else None
         )
+        self.scaler = torch.amp.GradScaler(
+            self.device.type, enabled=recipe.runtime.precision == "fp16"
+        )
+        if recipe.runtime.compile:
+            for child in self.model.children():
+                child.compile()
+        self.loss: nn.Module = _Loss(task, self.model)
+        if world.size > 1:
+            # A batch without people leaves the box branch without gradient.
+            self.loss = DistributedDataParallel(
+                self.loss, broadcast_buffers=False, find_unused_parameters=True
+            )
         self.at = Position()
 
-    def initialise(self, path: Path) -> None:
+    def initialise(self, path: Path) -> WarmStart:
         """Start from the weights of `path`; what does not fit stays fresh.
 
         Raises:
             ConfigError: nothing fits.
         """
         from posetrack.networks.checkpoint import load_state
-        from posetrack.training.warmstart import adapt
 
         fresh = self.model.state_dict()
-        state = adapt(load_state(path), fresh)
-        if all(torch.equal(state[name], value) for name, value in fresh.items() if value.ndim > 1):
+        start = adapt(load_state(path), fresh)
+        if not any(fresh[name].ndim > 1 for name in start.taken):
             architecture = self.recipe.model.architecture
             raise ConfigError(f"model.init {path} holds no weights that fit {architecture}")
-        self.model.load_state_dict(state)
+        self.model.load_state_dict(start.state)
         if self.average:
-            self.average.model.load_state_dict(state)
+            self.average.model.load_state_dict(start.state)
+        return start
 
     def run(self, progress: Progress, *, save_every_s: float = 240.0) -> None:
         """Train to the recipe's last epoch, evaluating and saving on the way."""
@@ -123,21 +151,29 @@ class Trainer:
             self._epoch(progress, save_every_s)
             self.at.epoch, self.at.batch = self.at.epoch + 1, 0
             due = self.at.epoch % schedule.evaluate_every == 0
-            if due or self.at.epoch == schedule.epochs:
-                self._evaluate(progress)
-            self.save("last.pth")
+            if self.world.is_first:
+                if due or self.at.epoch == schedule.epochs:
+                    self._evaluate(progress)
+                self.save("last.pth")
+            wait()
 
     def _epoch(self, progress: Progress, save_every_s: float) -> None:
         schedule = self.recipe.schedule
         stage2 = self.at.epoch >= schedule.epochs - schedule.stage2_epochs
         loader = make_loader(
-            self.task, self.recipe, self.at.epoch, stage2=stage2, skip=self.at.batch
+            self.task,
+            self.recipe,
+            self.at.epoch,
+            stage2=stage2,
+            skip=self.at.batch,
+            world=self.world,
         )
         per_epoch = self.at.batch + len(loader)
+        samples = schedule.batch_size * self.world.size
         if not per_epoch:
             raise ConfigError(
                 f"the training data is smaller than one step of {schedule.accumulate} x "
-                f"{schedule.batch_size} samples: lower schedule.batch_size"
+                f"{samples} samples: lower schedule.batch_size"
             )
         total = schedule.epochs * per_epoch // schedule.accumulate
         saved = time.monotonic()
@@ -146,41 +182,57 @@ class Trainer:
             module.eval()
         for batch in batches(loader, self.device):
             rate = learning_rate(schedule, self.at.step, total)
+            if schedule.base_batch_size:
+                rate *= samples * schedule.accumulate / schedule.base_batch_size
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             losses = self._step(batch)
             self.at.batch += 1
-            progress.batch(
-                self.at.epoch, self.at.batch, per_epoch, schedule.batch_size, rate, losses
-            )
+            progress.batch(self.at.epoch, self.at.batch, per_epoch, samples, rate, losses)
             # Half a step's gradients are not in a checkpoint.
-            whole = self.at.batch % schedule.accumulate == 0
+            whole = self.at.batch % schedule.accumulate == 0 and self.world.is_first
             if whole and time.monotonic() - saved >= save_every_s:
                 self.save("last.pth")
                 saved = time.monotonic()
 
     def _step(self, batch: Any) -> dict[str, float]:
-        bf16 = self.recipe.runtime.precision == "bf16"
-        schedule = self.recipe.schedule
-        kind = self.device.type
-        with torch.autocast(kind, torch.bfloat16) if bf16 else contextlib.nullcontext():
-            losses = self.task.loss(self.model, batch)
-        parts = schedule.accumulate if self.task.reduction == "mean" else 1
-        total: Tensor = torch.stack(list(losses.values())).sum() / parts
-        if not torch.isfinite(total):
-            raise ConfigError(
-                f"the loss became {float(total.detach())} at step {self.at.step}: "
-                "lower schedule.lr, or resume from last.pth with another runtime.seed"
-            )
-        total.backward()  # type: ignore[no-untyped-call]
-        if (self.at.batch + 1) % schedule.accumulate == 0:
+        schedule, world = self.recipe.schedule, self.world
+        due = (self.at.batch + 1) % schedule.accumulate == 0
+        with self._quiet(due=due):
+            with self._precision():
+                losses = self.loss(batch)
+            values = summed(torch.stack([each.detach() for each in losses.values()]))
+            total: Tensor = torch.stack(list(losses.values())).sum()
+            if not torch.isfinite(values).all():
+                raise ConfigError(
+                    f"the loss became {float(values.sum())} at step {self.at.step}: "
+                    "lower schedule.lr, or resume from last.pth with another runtime.seed"
+                )
+            # Gradients of processes are averaged; each loss is its part of a sum over all.
+            parts = schedule.accumulate if self.task.reduction == "mean" else 1
+            self.scaler.scale(total * world.size / parts).backward()  # type: ignore[no-untyped-call]
+        if due:
+            self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), schedule.clip_norm)
-            self.optimizer.step()
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
             self.optimizer.zero_grad(set_to_none=True)
             self.at.step += 1
             if self.average:
                 self.average.update(self.model)
-        return {name: float(value.detach()) for name, value in losses.items()}
+        return dict(zip(losses, values.tolist(), strict=True))
+
+    def _precision(self) -> contextlib.AbstractContextManager[Any]:
+        wanted = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.recipe.runtime.precision)
+        if wanted is None:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, wanted)
+
+    def _quiet(self, *, due: bool) -> contextlib.AbstractContextManager[Any]:
+        """No exchange of gradients before the last part of a step."""
+        if due or not isinstance(self.loss, DistributedDataParallel):
+            return contextlib.nullcontext()
+        return self.loss.no_sync()
 
     @property
     def published(self) -> nn.Module:
@@ -206,6 +258,7 @@ class Trainer:
             "raw": self.model.state_dict(),
             "average_steps": self.average.steps if self.average else 0,
             "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
             "position": vars(self.at).copy(),
             "rng": torch.get_rng_state(),
             "recipe": self.recipe.model_dump(mode="json"),
@@ -234,6 +287,7 @@ class Trainer:
             self.average.model.load_state_dict(content["state_dict"])
             self.average.steps = content["average_steps"]
         self.optimizer.load_state_dict(content["optimizer"])
+        self.scaler.load_state_dict(content.get("scaler", {}))
         self.at = Position(**content["position"])
         torch.set_rng_state(content["rng"])
         return True
@@ -248,7 +302,9 @@ class Trainer:
                 )
 
 
-def _device(name: str) -> torch.device:
+def _device(name: str, world: World = ALONE) -> torch.device:
+    if name == "cuda" and world.size > 1:
+        name = f"cuda:{world.local_rank}"
     if name == "cpu":
         return torch.device("cpu")
     if not name.startswith("cuda"):

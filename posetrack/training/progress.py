@@ -16,9 +16,9 @@ from rich.table import Table
 class Progress:
     """Prints to stderr; without a terminal it prints a line every `every_s` seconds."""
 
-    def __init__(self, folder: Path, *, every_s: float = 30.0) -> None:
-        self.folder, self.every_s = folder, every_s
-        self.console = Console(stderr=True)
+    def __init__(self, folder: Path, *, every_s: float = 30.0, quiet: bool = False) -> None:
+        self.folder, self.every_s, self.quiet = folder, every_s, quiet
+        self.console = Console(stderr=True, quiet=quiet)
         columns = ("epoch {task.fields[epoch]}", "{task.completed}/{task.total}")
         self.bar = Bar(
             *map(TextColumn, columns),
@@ -26,7 +26,7 @@ class Progress:
             TimeRemainingColumn(),
             TextColumn("{task.fields[text]}"),
             console=self.console,
-            disable=not sys.stderr.isatty(),
+            disable=quiet or not sys.stderr.isatty(),
         )
         self.row = self.bar.add_task("", total=1, epoch=0, text="")
         self._seen, self._since, self._printed = 0, time.monotonic(), time.monotonic()
@@ -39,10 +39,16 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self.bar.stop()
 
+    def say(self, text: str) -> None:
+        """Print a line."""
+        self.console.print(text, highlight=False)
+
     def batch(
         self, epoch: int, batch: int, total: int, size: int, lr: float, losses: dict[str, float]
     ) -> None:
         """One batch is done."""
+        if self.quiet:
+            return
         for name, value in losses.items():
             self._mean[name] = 0.98 * self._mean.get(name, value) + 0.02 * value
         self._seen += size

@@ -24,7 +24,7 @@ class ModelSection(_Section):
     architecture: str
     input_size: tuple[int, int]
     skeleton: str = "coco"
-    init: Path | None = None
+    init: str | None = None
     freeze: tuple[str, ...] = ()
 
 
@@ -48,12 +48,16 @@ class DataSection(_Section):
 
 
 class ScheduleSection(_Section):
-    """AdamW, linear warm-up, flat, then cosine to `final_lr_ratio`."""
+    """AdamW, linear warm-up, flat, then cosine to `final_lr_ratio`.
+
+    With `base_batch_size` the rate is scaled to the samples that a step really has.
+    """
 
     epochs: int = Field(gt=0)
     batch_size: int = Field(gt=0)
     accumulate: int = Field(1, gt=0)
     lr: float = Field(gt=0)
+    base_batch_size: int | None = Field(None, gt=0)
     weight_decay: float = Field(0.05, ge=0)
     warmup_iterations: int = Field(500, ge=0)
     flat_fraction: float = Field(0.5, ge=0, le=1)
@@ -84,8 +88,9 @@ class RuntimeSection(_Section):
 
     device: str = "cpu"
     threads: int | None = None
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     channels_last: bool = True
+    compile: bool = False
     seed: int = 21
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from posetrack.errors import ConfigError
+from posetrack.training.distributed import ALONE, World, join, leave
 from posetrack.training.loop import Trainer
 from posetrack.training.progress import Progress
-from posetrack.training.recipe import read_recipe
+from posetrack.training.recipe import Recipe, read_recipe
 from posetrack.training.tasks import make_task
 
 
 def train(config: Path, overrides: list[str], *, resume: bool, folder: Path | None = None) -> Path:
     """Train what `config` says and return the run's folder.
+
+    Started by ``torchrun``, the processes share every batch; the first one writes.
 
     Args:
         overrides: ``section.key=value``.
@@ -26,11 +29,33 @@ def train(config: Path, overrides: list[str], *, resume: bool, folder: Path | No
     folder = folder or Path("runs") / recipe.name
     if not resume and (folder / "last.pth").exists():
         raise ConfigError(f"{folder} holds a training: resume it, or train in another folder")
-    task = make_task(recipe)
-    trainer = Trainer(recipe, task, folder)
-    resumed = resume and trainer.resume()
-    if not resumed and recipe.model.init is not None:
-        trainer.initialise(recipe.model.init)
-    with Progress(folder) as progress:
-        trainer.run(progress)
+    world = join(recipe.runtime.device)
+    try:
+        _train(recipe, folder, world, resume=resume)
+    finally:
+        leave()
     return folder
+
+
+def _train(recipe: Recipe, folder: Path, world: World = ALONE, *, resume: bool) -> None:
+    trainer = Trainer(recipe, make_task(recipe), folder, world=world)
+    resumed = resume and trainer.resume()
+    with Progress(folder, quiet=not world.is_first) as progress:
+        if not resumed and recipe.model.init is not None:
+            start = trainer.initialise(weights_of(recipe.model.init, recipe.task))
+            progress.say(f"{recipe.model.init}: {start.report()}")
+        trainer.run(progress)
+
+
+def weights_of(name: str, task: str) -> Path:
+    """The file of a checkpoint named by path, zoo name or address.
+
+    Raises:
+        ModelNotFound, ModelError: it cannot be found or fetched.
+    """
+    from posetrack import zoo
+
+    path = Path(name)
+    if path.is_file():
+        return path
+    return zoo.find(name, task=task, formats=("pth", "onnx")).path  # type: ignore[arg-type]

@@ -196,6 +196,16 @@ def test_one_batch_of_eight_equals_four_of_two(data: Path, tmp_path: Path) -> No
         torch.testing.assert_close(gradients[1][name], value, rtol=1e-3, atol=1e-5 * largest)
 
 
+def test_the_rate_is_scaled_to_the_samples_of_a_step(data: Path, tmp_path: Path) -> None:
+    rates = []
+    for base in (None, 4, 16):
+        log = drawn.Recorder()
+        schedule = {"accumulate": 2, "warmup_iterations": 0, "base_batch_size": base}
+        trainer(drawn.recipe(data, schedule=schedule), tmp_path / f"{base}").run(log)  # type: ignore[arg-type]
+        rates.append(log.rates[0])
+    assert rates == pytest.approx([1e-3, 2e-3, 0.5e-3])
+
+
 def test_batches_that_make_no_whole_step_are_left_out(data: Path, tmp_path: Path) -> None:
     recipe = drawn.recipe(data, schedule={"epochs": 2, "batch_size": 1, "accumulate": 3})
     run, log = trainer(recipe, tmp_path / "run"), drawn.Recorder()
@@ -273,8 +283,9 @@ def test_the_best_and_the_last_checkpoint_and_every_metric_are_kept(
     assert {p.name for p in (tmp_path / "run").iterdir()} == {"last.pth", "best.pth", "metrics.csv"}
 
 
-def test_half_precision_trains_too(data: Path, tmp_path: Path) -> None:
-    recipe = drawn.recipe(data, runtime={"precision": "bf16"})
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_trains_too(data: Path, tmp_path: Path, precision: str) -> None:
+    recipe = drawn.recipe(data, runtime={"precision": precision})
     log = drawn.Recorder()
     trainer(recipe, tmp_path / "run").run(log)  # type: ignore[arg-type]
     assert all(0 < entry["kl"] < 10 for entry in log.losses)

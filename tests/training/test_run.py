@@ -128,9 +128,11 @@ def test_weights_that_fit_nothing_are_no_start(tmp_path: Path, recipe: Path) -> 
 def test_a_head_that_misfits_stays_fresh_as_a_whole() -> None:
     target = {"backbone.a": torch.zeros(2), "head.x": torch.zeros(3), "head.y": torch.zeros(4)}
     same = {name: value + 1 for name, value in target.items()}
-    assert all((v == 1).all() for v in adapt(same, target).values())
+    assert all((v == 1).all() for v in adapt(same, target).state.values())
     other = same | {"head.y": torch.ones(5), "neck.z": torch.ones(1)}
-    adapted = adapt(other, target)
+    start = adapt(other, target)
+    assert start.report() == "1 of 3 tensors taken; fresh: head; not used: neck"
+    adapted = start.state
     assert set(adapted) == set(target)
     assert (adapted["backbone.a"] == 1).all()
     assert not adapted["head.x"].any()

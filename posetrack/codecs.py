@@ -1,12 +1,15 @@
-"""SimCC: keypoint coordinates as two one-dimensional classifications, encoded and decoded here.
+"""Keypoint coordinates as what a network answers, encoded and decoded here.
 
-Source: SimCC (Li et al., ECCV 2022) as used by RTMPose (arXiv 2303.07399).
+SimCC, two one-dimensional classifications (Li et al., ECCV 2022), as used by RTMPose (arXiv
+2303.07399), and heatmaps with the unbiased coordinates of UDP (Huang et al., CVPR 2020) and the
+decoding of DARK (Zhang et al., CVPR 2020).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from posetrack.types import Floats
@@ -78,3 +81,98 @@ class SimCC:
         peak = np.minimum(simcc_x.max(axis=-1), simcc_y.max(axis=-1))  # (N, K)
         scores = np.clip(peak / self.score_scale, 0, 1)
         return (at / self.split).astype(np.float32), scores.astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Heatmap:
+    """One map a keypoint, a cell for every `stride` px of the crop.
+
+    Attributes:
+        input_size: (width, height) of the crop.
+        stride: px of the crop from cell to cell.
+        sigma: label width in cells.
+        udp: the first and the last cell lie on the first and the last pixel, and the crop was cut
+            so (`CropTransform.matrices`); else every cell stands for its `stride` pixels.
+        score_scale: peaks are divided by this to lie in [0, 1].
+    """
+
+    input_size: tuple[int, int]
+    stride: int = 4
+    sigma: float = 2.0
+    udp: bool = True
+    score_scale: float = 1.0
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of a map."""
+        width, height = self.input_size
+        return width // self.stride, height // self.stride
+
+    def encode(self, keypoints_crop: Floats, visible: Floats) -> tuple[Floats, Floats]:
+        """Gaussian maps for keypoints (N, K, 2) in crop px, `visible` (N, K) in [0, 1].
+
+        A keypoint whose 3-sigma window lies wholly outside the map gets weight 0.
+
+        Returns:
+            maps (N, K, h, w) with peak 1, weights (N, K).
+        """
+        at = np.asarray(keypoints_crop, np.float32) / self._step(of_crop=True)  # cells
+        if not self.udp:
+            at = np.floor(at + 0.5)
+        weights = np.where(visible >= 0.5, visible, 0).astype(np.float32)
+        lines = []
+        for axis, cells in enumerate(self.size):
+            mu, reach = at[..., axis], 3 * self.sigma
+            weights = weights * ((mu + reach >= 0) & (mu - reach < cells))
+            offset = np.arange(cells, dtype=np.float32) - mu[..., None]
+            lines.append(np.exp(-(offset**2) / (2 * self.sigma**2)))
+        maps = lines[1][..., :, None] * lines[0][..., None, :]
+        return maps.astype(np.float32), weights.astype(np.float32)
+
+    def decode(self, heatmaps: Floats) -> tuple[Floats, Floats]:
+        """Keypoints (N, K, 2) in crop px and scores (N, K) in [0, 1] from maps (N, K, h, w).
+
+        The peak's cell, moved to the top of the parabola through the logarithm of the smoothed map
+        (DARK); a peak at the border stays where it is. The score is the peak.
+        """
+        n, k, height, width = heatmaps.shape
+        flat = heatmaps.reshape(n * k, height * width)
+        index = flat.argmax(axis=1)
+        peaks = flat[np.arange(n * k), index]
+        cells = np.stack([index % width, index // width], axis=1)
+        moved = cells + _towards_top(heatmaps.reshape(n * k, height, width), cells, self.sigma)
+        keypoints = (moved * self._step(of_crop=False)).reshape(n, k, 2)
+        scores = np.clip(peaks / self.score_scale, 0, 1).reshape(n, k)
+        return keypoints.astype(np.float32), scores.astype(np.float32)
+
+    def _step(self, *, of_crop: bool) -> Floats:
+        """Crop px from cell to cell.
+
+        A UDP crop holds one interval less than it has pixels. What is decoded is stretched to
+        whole pixels, so that `CropTransform.inverse` is the same for every codec.
+        """
+        crop, cells = np.array(self.input_size, np.float32), np.array(self.size, np.float32)
+        if not self.udp:
+            return np.asarray(crop / cells, np.float32)
+        return np.asarray((crop - 1 if of_crop else crop) / (cells - 1), np.float32)
+
+
+def _towards_top(maps: Floats, cells: Floats, sigma: float) -> Floats:
+    """(M, 2) Newton step from the peak cells (M, 2) of `maps` (M, h, w) towards the real top."""
+    height, width = maps.shape[1:]
+    step = np.zeros((len(maps), 2), np.float32)
+    kernel = 2 * round(2.5 * sigma) + 1
+    inside = ((cells >= 1) & (cells < np.array([width, height]) - 1)).all(axis=1)
+    for row in np.flatnonzero(inside):
+        x, y = cells[row]
+        smooth = cv2.GaussianBlur(maps[row], (kernel, kernel), 0, borderType=cv2.BORDER_CONSTANT)
+        near = np.log(np.maximum(smooth[y - 1 : y + 2, x - 1 : x + 2], 1e-10))
+        slope = np.array([near[1, 2] - near[1, 0], near[2, 1] - near[0, 1]]) / 2
+        xx = near[1, 2] - 2 * near[1, 1] + near[1, 0]
+        yy = near[2, 1] - 2 * near[1, 1] + near[0, 1]
+        xy = (near[2, 2] - near[2, 0] - near[0, 2] + near[0, 0]) / 4
+        bend = xx * yy - xy * xy
+        if xx < 0 and bend > 1e-12:  # a top, not a ridge or a flat
+            move = np.array([xy * slope[1] - yy * slope[0], xy * slope[0] - xx * slope[1]]) / bend
+            step[row] = np.clip(move, -1, 1)
+    return step

@@ -121,21 +121,29 @@ def greedy_nms(rank: npt.NDArray[np.floating], similarity: Floats, threshold: fl
 
 @dataclass(frozen=True, slots=True)
 class CropTransform:
-    """The affine crops a top-down network sees: plain scaling about the box centre, not UDP.
+    """The affine crops a top-down network sees: scaling about the box centre.
 
     Attributes:
         centers: (N, 2) source px.
         scales: (N, 2) width and height in source px that fill the input.
         input_size: (width, height) of the network input.
+        udp: the edges of the scaled box lie on the centres of the first and the last pixel, as
+            UDP cuts its crops (Huang et al., CVPR 2020), not on their outer edges.
     """
 
     centers: Floats
     scales: Floats
     input_size: tuple[int, int]
+    udp: bool = False
 
     @classmethod
     def from_boxes(
-        cls, boxes: Floats, input_size: tuple[int, int], padding: float = 1.25
+        cls,
+        boxes: Floats,
+        input_size: tuple[int, int],
+        padding: float = 1.25,
+        *,
+        udp: bool = False,
     ) -> CropTransform:
         """Crops around boxes (N, 4), grown by `padding`, the short side grown to the input's
         aspect. Source: MMPose ``TopDownGetBboxCenterScale`` and ``TopdownAffine``.
@@ -145,14 +153,14 @@ class CropTransform:
         aspect = input_size[0] / input_size[1]
         width, height = np.maximum(width, height * aspect), np.maximum(height, width / aspect)
         scales = np.stack([width, height], axis=1)
-        return cls(centers.astype(np.float32), scales.astype(np.float32), input_size)
+        return cls(centers.astype(np.float32), scales.astype(np.float32), input_size, udp)
 
     def __len__(self) -> int:
         return len(self.centers)
 
     def matrices(self) -> npt.NDArray[np.float64]:
-        """(N, 2, 3) source px -> input px: the box centre lands on (w/2, h/2)."""
-        size = np.array(self.input_size, np.float64)
+        """(N, 2, 3) source px -> input px: the box centre lands on the middle."""
+        size = np.array(self.input_size, np.float64) - self.udp
         ratio = size / self.scales
         matrices = np.zeros((len(self), 2, 3))
         matrices[:, 0, 0], matrices[:, 1, 1] = ratio.T
@@ -168,13 +176,13 @@ class CropTransform:
         )
 
     def forward(self, keypoints: Floats) -> Floats:
-        """(N, K, 2) source px -> input px."""
+        """(N, K, 2) source px -> shares of the crop times `input_size`."""
         ratio = (np.array(self.input_size, np.float32) / self.scales)[:, None]
         half = np.array(self.input_size, np.float32) / 2
         return np.asarray((keypoints - self.centers[:, None]) * ratio + half, np.float32)
 
     def inverse(self, keypoints_crop: Floats) -> Floats:
-        """(N, K, 2) input px -> source px; the inverse of `forward`."""
+        """(N, K, 2) shares of the crop times `input_size` -> source px; inverse of `forward`."""
         ratio = (self.scales / np.array(self.input_size, np.float32))[:, None]
         half = np.array(self.input_size, np.float32) / 2
         return np.asarray((keypoints_crop - half) * ratio + self.centers[:, None], np.float32)
@@ -228,13 +236,18 @@ class Letterbox:
 
 
 def rotated_crop_matrix(
-    center: npt.ArrayLike, scale: npt.ArrayLike, rotation_deg: float, input_size: tuple[int, int]
+    center: npt.ArrayLike,
+    scale: npt.ArrayLike,
+    rotation_deg: float,
+    input_size: tuple[int, int],
+    *,
+    udp: bool = False,
 ) -> npt.NDArray[np.float64]:
     """(2, 3) source px -> input px for one crop turned by `rotation_deg` about its centre.
 
     With rotation 0 it is the matrix of `CropTransform`; training turns crops, inference does not.
     """
-    size = np.array(input_size, np.float64)
+    size = np.array(input_size, np.float64) - udp
     angle = np.deg2rad(rotation_deg)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     linear = (size / np.asarray(scale, np.float64))[:, None] * turn

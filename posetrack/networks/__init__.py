@@ -7,11 +7,12 @@ import difflib
 from torch import nn
 
 from posetrack.errors import ModelError
-from posetrack.networks import rtmdet, rtmpose
+from posetrack.networks import heatmap, rtmdet, rtmpose
 
 ARCHITECTURES = (
     *(f"rtmpose-{size}" for size in ("t", "s", "m", "l", "x")),
     *(f"rtmdet-{size}" for size in rtmdet.SIZES),
+    *(f"cspnext-{size}" for size in ("t", "s", "m", "l", "x")),
 )
 
 
@@ -37,6 +38,8 @@ def build(
     family, size = architecture.split("-")
     if family == "rtmdet":
         return rtmdet.RTMDet(size, num_classes=num_classes)
+    if family == "cspnext":
+        return heatmap.HeatmapPose(size, num_keypoints=num_keypoints)
     return rtmpose.RTMPose(size, input_size=input_size, num_keypoints=num_keypoints)
 
 

@@ -48,7 +48,7 @@ class LoadReport:
 class Spec:
     """What the shapes of a state_dict tell of its network; `input_size` is (width, height).
 
-    A detector runs on any size: its `input_size` is the one published models are trained for.
+    Detectors and heatmap networks run on any size: theirs is that of published models.
     """
 
     architecture: str
@@ -177,8 +177,11 @@ def infer_architecture(state: Mapping[str, Tensor]) -> Spec:
             )
         keypoints = state["head.final_layer.weight"].shape[0]
         return Spec(f"rtmpose-{_scale(state)}", (width, height), num_keypoints=keypoints)
+    if "head.deconv_layers.0.weight" in state:
+        keypoints = _require(state, "head.final_layer.weight").shape[0]
+        return Spec(f"cspnext-{_scale(state)}", (192, 256), num_keypoints=keypoints)
     raise ModelError(
-        "the weights are neither of RTMPose nor of RTMDet; they hold "
+        "the weights are of no network known here; they hold "
         + listed(sorted({".".join(name.split(".")[:2]) for name in state}))
     )
 

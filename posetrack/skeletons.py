@@ -26,7 +26,8 @@ class Skeleton:
     Attributes:
         name: e.g. ``coco``.
         keypoints: K names, in order.
-        flip_pairs: (left, right) index pairs that swap when an image is mirrored.
+        flip_pairs: index pairs that swap when an image is mirrored; the left one first, unless
+            the names tell otherwise.
         limbs: index pairs to draw.
         sigmas: K OKS sigmas (COCO's ``k_i / 2``), COCO evaluation convention.
         upper: indices of the upper body (for half-body augmentation).
@@ -79,6 +80,8 @@ class Skeleton:
         """``left``, ``right`` or ``middle`` for each keypoint, from the flip pairs."""
         side = ["middle"] * len(self)
         for left, right in self.flip_pairs:
+            if "right" in self.keypoints[left].lower():  # several published sets list it first
+                left, right = right, left
             side[left], side[right] = "left", "right"
         return tuple(side)
 

@@ -35,6 +35,11 @@ class SimCC:
     score_scale: float = 1.0
 
     @property
+    def udp(self) -> bool:
+        """SimCC's crops are plain ones."""
+        return False
+
+    @property
     def bins(self) -> tuple[int, int]:
         """Number of x and y bins."""
         width, height = self.input_size

@@ -72,7 +72,7 @@ class DetectionTask:
         """Boxes stay lists."""
         return collate
 
-    def loss(self, model: nn.Module, batch: Any) -> dict[str, Tensor]:
+    def loss(self, model: nn.Module, batch: Any, epoch: int = 0) -> dict[str, Tensor]:  # noqa: ARG002
         """Quality focal (weight 1) and GIoU (weight 2), plus the teacher's where there is one."""
         images, truth, ignored, complete = batch
         pixels = normalise(images, self.mean, self.std)

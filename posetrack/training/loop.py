@@ -60,8 +60,8 @@ class _Loss(nn.Module):
         super().__init__()
         self.task, self.model = task, model
 
-    def forward(self, batch: Any) -> dict[str, Tensor]:
-        return self.task.loss(self.model, batch)
+    def forward(self, batch: Any, epoch: int) -> dict[str, Tensor]:
+        return self.task.loss(self.model, batch, epoch)
 
 
 def freeze(model: nn.Module, names: Sequence[str]) -> list[nn.Module]:
@@ -105,7 +105,8 @@ class Trainer:
             self.model = synchronise_norms(self.model, self.device)
         if recipe.runtime.channels_last:
             self.model = self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.frozen = freeze(self.model, recipe.model.freeze)
+        self.network = getattr(self.model, "student", self.model)
+        self.frozen = freeze(self.network, recipe.model.freeze)
         self.optimizer = make_optimizer(self.model, recipe.schedule)
         self.average = (
             WeightAverage(self.model, momentum=recipe.ema.momentum, gamma=recipe.ema.gamma)
@@ -134,14 +135,14 @@ class Trainer:
         """
         from posetrack.networks.checkpoint import load_state
 
-        fresh = self.model.state_dict()
-        start = adapt(load_state(path), fresh)
+        fresh = self.network.state_dict()
+        start = adapt(load_state(path), fresh, without=self.recipe.model.fresh)
         if not any(fresh[name].ndim > 1 for name in start.taken):
             architecture = self.recipe.model.architecture
             raise ConfigError(f"model.init {path} holds no weights that fit {architecture}")
-        self.model.load_state_dict(start.state)
+        self.network.load_state_dict(start.state)
         if self.average:
-            self.average.model.load_state_dict(start.state)
+            self.average.model.load_state_dict(self.model.state_dict())
         return start
 
     def run(self, progress: Progress, *, save_every_s: float = 240.0) -> None:
@@ -200,7 +201,7 @@ class Trainer:
         due = (self.at.batch + 1) % schedule.accumulate == 0
         with self._quiet(due=due):
             with self._precision():
-                losses = self.loss(batch)
+                losses = self.loss(batch, self.at.epoch)
             values = summed(torch.stack([each.detach() for each in losses.values()]))
             total: Tensor = torch.stack(list(losses.values())).sum()
             if not torch.isfinite(values).all():

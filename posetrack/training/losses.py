@@ -65,6 +65,15 @@ def coarse_cross_entropy(
     return (entropy * weights).sum() / (weights.shape[1] * bins)
 
 
+def heatmap_mse(maps: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """Scalar mean squared error of heatmaps (N, K, h, w), weighted by keypoint (N, K).
+
+    Source: MMPose ``KeypointMSELoss``.
+    """
+    error = (maps.float() - labels).square().mean((2, 3))
+    return (error * weights).mean()
+
+
 def quality_focal(logits: Tensor, quality: Tensor, *, beta: float = 2.0) -> Tensor:
     """Element-wise quality focal loss: BCE against a soft target, scaled by the squared error.
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from posetrack.codecs import SimCC
+from posetrack.codecs import Heatmap, SimCC
 from posetrack.geometry import rotated_crop_matrix, transform_points
 from posetrack.skeletons import Skeleton
 from posetrack.training.annotations import Person
@@ -33,7 +33,7 @@ PADDING = 1.25
 class PoseGeometry:
     """What a pose network eats: RGB crops, normalised. Mean and std are ImageNet's."""
 
-    codec: SimCC
+    codec: SimCC | Heatmap
     skeleton: Skeleton
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     std: tuple[float, float, float] = (58.395, 57.12, 57.375)
@@ -46,8 +46,10 @@ def crop_size(box: Floats, input_size: tuple[int, int], padding: float = PADDING
     return np.array([max(width, height * aspect), max(height, width / aspect)], np.float32)
 
 
-class PoseSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
-    """Crops (3, H, W) float32, labels x (K, Wx), y (K, Wy), weights (K,).
+class PoseSamples(Dataset[tuple[Tensor, ...]]):
+    """Crops (3, H, W) uint8 RGB, the codec's labels, weights (K,).
+
+    Labels are x (K, Wx) and y (K, Wy), or heatmaps (K, h, w).
 
     `order` names the people of this epoch; sample i is made by a generator seeded with
     (seed, epoch, i), so it does not depend on the number of workers.
@@ -70,19 +72,18 @@ class PoseSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.order)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def __getitem__(self, index: int) -> tuple[Tensor, ...]:
         person = self.people[self.order[index]]
         rng = np.random.default_rng((self.seed, self.epoch, index))
         crop, keypoints, weights = self.crop(person, rng)
         codec = self.geometry.codec
         visible = (weights > 0).astype(np.float32)
-        x, y, seen = codec.encode(keypoints[None], visible[None])
+        *labels, seen = codec.encode(keypoints[None], visible[None])
         tensor = torch.from_numpy(np.ascontiguousarray(crop[..., ::-1].transpose(2, 0, 1)))
         joint = np.asarray(self.geometry.skeleton.weights, np.float32)
         return (
             tensor,
-            torch.from_numpy(x[0]),
-            torch.from_numpy(y[0]),
+            *(torch.from_numpy(label[0]) for label in labels),
             torch.from_numpy(seen[0] * weights * joint),
         )
 
@@ -108,7 +109,7 @@ class PoseSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
             size = size * (middle + reach * truncated_normal(rng))
             if rng.random() < how.rotation_probability:
                 turn = how.rotation_deg * truncated_normal(rng)
-        matrix = rotated_crop_matrix(center, size, turn, codec.input_size)
+        matrix = rotated_crop_matrix(center, size, turn, codec.input_size, udp=codec.udp)
         crop = np.asarray(cv2.warpAffine(image, matrix, codec.input_size), np.uint8)
         points = transform_points(keypoints, matrix)
         if mirror:

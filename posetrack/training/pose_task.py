@@ -9,27 +9,38 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from posetrack.codecs import SimCC
+from posetrack.codecs import Heatmap, SimCC
+from posetrack.errors import ConfigError
 from posetrack.geometry import CropTransform
+from posetrack.networks.rtmpose import RTMPose
 from posetrack.skeletons import load_skeleton
+from posetrack.training.distillation import Distillation, feature_distance, logit_distance
 from posetrack.training.loader import read_source, require, shuffled
-from posetrack.training.losses import coarse_cross_entropy, simcc_kl
+from posetrack.training.losses import coarse_cross_entropy, heatmap_mse, simcc_kl
 from posetrack.training.metrics import by_source
 from posetrack.training.pose_data import PoseGeometry, PoseSamples
 from posetrack.training.recipe import Recipe
 from posetrack.training.task import Metrics, normalise
+from posetrack.training.warmstart import weights_of
 
 
 class PoseTask:
-    """Top-down pose: SimCC labels, KL loss, PCK and OKS."""
+    """Top-down pose: SimCC labels and KL loss, or heatmaps and squared error; PCK and OKS."""
 
     headline = ("all", "pck@0.1")
-    reduction: Literal["sum", "mean"] = "sum"
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
-        self.skeleton = load_skeleton(recipe.model.skeleton)
-        self.geometry = PoseGeometry(SimCC(recipe.model.input_size), self.skeleton)
+        model, self.skeleton = recipe.model, load_skeleton(recipe.model.skeleton)
+        self.reduction: Literal["sum", "mean"] = "sum"
+        codec: SimCC | Heatmap = SimCC(model.input_size, sigma=model.sigma)
+        if model.architecture.startswith("cspnext"):
+            self.reduction = "mean"
+            codec = Heatmap(model.input_size, sigma=(model.sigma or (2.0,))[0])
+        self.geometry = PoseGeometry(codec, self.skeleton)
+        self.teacher: RTMPose | None = None
+        if recipe.distill is not None:
+            self.teacher = self._load_teacher(recipe.distill.teacher)
         self.people, self.repeats = [], []
         for section in recipe.data.train:
             annotations = read_source(recipe.data.root, section)
@@ -46,13 +57,35 @@ class PoseTask:
         require(recipe, "person with keypoints", *pictures)
 
     def build(self) -> nn.Module:
-        """A fresh network."""
+        """A fresh network, beside its teacher where there is one."""
         from posetrack.networks import build
 
         model = self.recipe.model
-        return build(
+        network = build(
             model.architecture, input_size=model.input_size, num_keypoints=len(self.skeleton)
         )
+        if self.teacher is None:
+            return network
+        assert isinstance(network, RTMPose)
+        return Distillation(network, self.teacher)
+
+    def _load_teacher(self, name: str) -> RTMPose:
+        from posetrack.networks.checkpoint import load_model
+
+        teacher, spec = load_model(weights_of(name, "pose"))
+        wanted = (self.recipe.model.input_size, len(self.skeleton))
+        if (
+            not isinstance(teacher, RTMPose)
+            or (spec.input_size, spec.num_keypoints) != wanted
+            or not self.recipe.model.architecture.startswith("rtmpose")
+        ):
+            raise ConfigError(
+                f"distill.teacher {name} is {spec.architecture} for {spec.input_size} and "
+                f"{spec.num_keypoints} keypoints, the student {self.recipe.model.architecture} for "
+                f"{wanted[0]} and {wanted[1]}: both must be rtmpose of the same size and keypoints"
+            )
+        device = self.recipe.runtime.device
+        return teacher.to(device).requires_grad_(False)
 
     def samples(self, epoch: int, *, stage2: bool) -> Dataset[Any]:
         """This epoch's crops."""
@@ -65,19 +98,42 @@ class PoseTask:
         """Plain stacking."""
         return
 
-    def loss(self, model: nn.Module, batch: Any) -> dict[str, Tensor]:
-        """KL of both axes, and where in the maps the keypoints are if the recipe asks."""
-        images, x, y, weights = batch
+    def loss(self, model: nn.Module, batch: Any, epoch: int = 0) -> dict[str, Tensor]:
+        """Of the keypoints; of their cells and of the teacher's opinion if the recipe asks."""
+        images, *labels, weights = batch
         pixels = normalise(images, self.geometry.mean, self.geometry.std)
-        if not self.recipe.coarse_weight:
-            return {"kl": simcc_kl(model(pixels), (x, y), weights)}
-        head: Any = model.head
-        maps = head.final_layer(model.backbone(pixels)[-1])  # type: ignore[operator]
-        coarse = coarse_cross_entropy(maps, (x, y), weights)
-        return {
-            "kl": simcc_kl(head.classify(maps), (x, y), weights),
-            "coarse": self.recipe.coarse_weight * coarse,
-        }
+        if isinstance(self.geometry.codec, Heatmap):
+            return {"mse": heatmap_mse(model(pixels), labels[0], weights)}
+        x, y = labels
+        network: Any = model.student if isinstance(model, Distillation) else model
+        features = network.backbone(pixels)[-1]
+        maps = network.head.final_layer(features)
+        logits = network.head.classify(maps)
+        losses = {"kl": simcc_kl(logits, (x, y), weights)}
+        if self.recipe.coarse_weight:
+            coarse = coarse_cross_entropy(maps, (x, y), weights)
+            losses["coarse"] = self.recipe.coarse_weight * coarse
+        if isinstance(model, Distillation):
+            losses |= self._opinion(model.align(features), logits, pixels, epoch)
+        return losses
+
+    def _opinion(
+        self, features: Tensor, logits: tuple[Tensor, Tensor], pixels: Tensor, epoch: int
+    ) -> dict[str, Tensor]:
+        """How far the student is from its teacher."""
+        how = self.recipe.distill
+        assert how is not None
+        assert self.teacher is not None
+        with torch.no_grad():
+            theirs = self.teacher.backbone(pixels)[-1]
+            answer = self.teacher.head(theirs)
+        left = 1 - epoch / self.recipe.schedule.epochs if how.fade else 1.0
+        losses = {}
+        if how.feature_weight:
+            losses["feature"] = left * how.feature_weight * feature_distance(features, theirs)
+        if how.logit_weight:
+            losses["logit"] = left * how.logit_weight * logit_distance(logits, answer)
+        return losses
 
     @torch.no_grad()
     def evaluate(self, model: nn.Module) -> Metrics:
@@ -86,12 +142,14 @@ class PoseTask:
         found = []
         for start in range(0, len(self.val), 64):
             people = self.val[start : start + 64]
-            crops = CropTransform.from_boxes(np.stack([p.box for p in people]), codec.input_size)
+            boxes = np.stack([p.box for p in people])
+            crops = CropTransform.from_boxes(boxes, codec.input_size, udp=codec.udp)
             images = [crops.crop(p.picture.load(), i) for i, p in enumerate(people)]
             rgb = np.ascontiguousarray(np.stack(images)[..., ::-1].transpose(0, 3, 1, 2))
             device = next(model.parameters()).device
             uint8 = torch.from_numpy(rgb).to(device)
-            x, y = model(normalise(uint8, self.geometry.mean, self.geometry.std))
-            keypoints, _ = codec.decode(x.float().cpu().numpy(), y.float().cpu().numpy())
+            answer = model(normalise(uint8, self.geometry.mean, self.geometry.std))
+            parts = answer if isinstance(answer, tuple) else (answer,)
+            keypoints, _ = codec.decode(*(part.float().cpu().numpy() for part in parts))
             found.append(crops.inverse(keypoints))
         return by_source(self.val, np.concatenate(found), self.skeleton)

@@ -19,12 +19,17 @@ class _Section(BaseModel):
 
 
 class ModelSection(_Section):
-    """What is trained. Modules named in `freeze` (``backbone.stem``) keep their weights."""
+    """What is trained, and from what: modules are named as in ``backbone.stem``.
+
+    Those of `fresh` take nothing from `init`, those of `freeze` keep what they have.
+    """
 
     architecture: str
     input_size: tuple[int, int]
     skeleton: str = "coco"
+    sigma: tuple[float, float] | None = None
     init: str | None = None
+    fresh: tuple[str, ...] = ()
     freeze: tuple[str, ...] = ()
 
 
@@ -83,6 +88,15 @@ class TeacherSection(_Section):
     weight: float = Field(1.0, gt=0)
 
 
+class DistillSection(_Section):
+    """A trained pose network as teacher; `fade` lets go of it towards the last epoch."""
+
+    teacher: str
+    feature_weight: float = Field(7e-5, ge=0)
+    logit_weight: float = Field(0.1, ge=0)
+    fade: bool = True
+
+
 class RuntimeSection(_Section):
     """How it runs; nothing here changes what is learned but rounding."""
 
@@ -104,6 +118,7 @@ class Recipe(_Section):
     schedule: ScheduleSection
     ema: EmaSection | None = None
     coarse_weight: float = Field(0.0, ge=0)
+    distill: DistillSection | None = None
     pose_stage1: PoseAugmentation = PoseAugmentation()
     pose_stage2: PoseAugmentation = PoseAugmentation(
         shift=0.0, shift_probability=0.0, scale=(0.75, 1.25), rotation_deg=60.0, dropout=0.5

@@ -10,6 +10,7 @@ from posetrack.training.loop import Trainer
 from posetrack.training.progress import Progress
 from posetrack.training.recipe import Recipe, read_recipe
 from posetrack.training.tasks import make_task
+from posetrack.training.warmstart import weights_of
 
 
 def train(config: Path, overrides: list[str], *, resume: bool, folder: Path | None = None) -> Path:
@@ -45,17 +46,3 @@ def _train(recipe: Recipe, folder: Path, world: World = ALONE, *, resume: bool) 
             start = trainer.initialise(weights_of(recipe.model.init, recipe.task))
             progress.say(f"{recipe.model.init}: {start.report()}")
         trainer.run(progress)
-
-
-def weights_of(name: str, task: str) -> Path:
-    """The file of a checkpoint named by path, zoo name or address.
-
-    Raises:
-        ModelNotFound, ModelError: it cannot be found or fetched.
-    """
-    from posetrack import zoo
-
-    path = Path(name)
-    if path.is_file():
-        return path
-    return zoo.find(name, task=task, formats=("pth", "onnx")).path  # type: ignore[arg-type]

@@ -34,8 +34,8 @@ class Task(Protocol):
         """What makes a batch of samples; None for plain stacking."""
         ...
 
-    def loss(self, model: nn.Module, batch: Any) -> dict[str, Tensor]:
-        """Named scalars whose sum is minimised."""
+    def loss(self, model: nn.Module, batch: Any, epoch: int = 0) -> dict[str, Tensor]:
+        """Named scalars whose sum is minimised, `epoch` epochs into the training."""
         ...
 
     def evaluate(self, model: nn.Module) -> Metrics:

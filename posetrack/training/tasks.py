@@ -11,11 +11,11 @@ from posetrack.training.task import Task
 
 def make_task(recipe: Recipe) -> Task:
     """The task a recipe asks for; reads its annotations and looks for every picture it needs."""
-    family = {"pose": "rtmpose", "detection": "rtmdet"}[recipe.task]
+    families = {"pose": ("rtmpose", "cspnext"), "detection": ("rtmdet",)}[recipe.task]
     architecture = recipe.model.architecture
-    if not architecture.startswith(family):
+    if not architecture.startswith(families):
         raise ConfigError(
             f"{recipe.name}: task {recipe.task} with architecture {architecture}: "
-            f"name an {family} architecture or change task"
+            f"name an {' or '.join(families)} architecture or change task"
         )
     return PoseTask(recipe) if recipe.task == "pose" else DetectionTask(recipe)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
+from typing import Literal
 
 from torch import Tensor
 
@@ -38,13 +40,35 @@ class WarmStart:
         return text
 
 
-def adapt(state: dict[str, Tensor], target: dict[str, Tensor]) -> WarmStart:
+def weights_of(name: str, task: Literal["detection", "pose"]) -> Path:
+    """The file of a checkpoint named by path, zoo name or address.
+
+    Raises:
+        ModelNotFound, ModelError: it cannot be found or fetched.
+    """
+    from posetrack import zoo
+
+    path = Path(name)
+    return path if path.is_file() else zoo.find(name, task=task, formats=("pth", "onnx")).path
+
+
+def adapt(
+    state: dict[str, Tensor], target: dict[str, Tensor], *, without: Sequence[str] = ()
+) -> WarmStart:
     """`target` with every tensor replaced by that of `state` where name and shape fit.
+
+    Nothing is taken for the modules `without`.
 
     A head of which any tensor misfits (another input size, other keypoints or classes) stays fresh
     as a whole: its parts only work together, and half of one gives answers far off the scale.
     """
-    fits = {n for n, wanted in target.items() if n in state and state[n].shape == wanted.shape}
+    fits = {
+        n
+        for n, wanted in target.items()
+        if n in state
+        and state[n].shape == wanted.shape
+        and not any(n.startswith(f"{module}.") for module in without)
+    }
     for head in _HEADS:
         if any(name.startswith(head) and name not in fits for name in target):
             fits = {name for name in fits if not name.startswith(head)}

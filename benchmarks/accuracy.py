@@ -32,10 +32,10 @@ from scipy.optimize import linear_sum_assignment
 
 from posetrack import zoo
 from posetrack.cards import Task
+from posetrack.datasets.annotations import Annotations, Person
 from posetrack.detector import Detector
 from posetrack.estimator import Estimator
 from posetrack.geometry import iou_matrix
-from posetrack.training.annotations import Annotations, Person
 from posetrack.training.detection_data import LabelRules, Scene, scenes
 from posetrack.training.loader import read_source
 from posetrack.training.metrics import BoxTruth, detection_metrics, match_boxes, pose_metrics

@@ -35,8 +35,8 @@ import numpy as np
 import report
 
 import posetrack
+from posetrack.datasets.images import ImageStore
 from posetrack.geometry import iou_matrix, xywh_to_xyxy
-from posetrack.training.annotations import ImageStore
 from posetrack.types import Floats, Image, Result
 
 MOT_CLIPS = ("TUD-Campus", "TUD-Stadtmitte", "PETS09-S2L1")

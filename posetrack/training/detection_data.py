@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from posetrack.datasets.annotations import Annotations, Picture
 from posetrack.geometry import box_area, clip_boxes, iou_matrix, xywh_to_xyxy
-from posetrack.training.annotations import Annotations, Picture
 from posetrack.training.augment import photometric
 from posetrack.types import Floats, Image
 

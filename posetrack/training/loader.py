@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from posetrack.datasets.annotations import Annotations, Picture
+from posetrack.datasets.images import ImageStore
 from posetrack.errors import ConfigError
-from posetrack.training.annotations import Annotations, ImageStore, Picture
 from posetrack.training.distributed import ALONE, World
 from posetrack.training.recipe import Recipe, SourceSection
 from posetrack.training.task import Task

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from posetrack.datasets.annotations import Person
 from posetrack.geometry import iou_matrix
 from posetrack.skeletons import Skeleton
-from posetrack.training.annotations import Person
 from posetrack.types import Floats
 
 

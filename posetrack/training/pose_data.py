@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from posetrack.codecs import Heatmap, SimCC
+from posetrack.datasets.annotations import Person
 from posetrack.geometry import rotated_crop_matrix, transform_points
 from posetrack.skeletons import Skeleton
-from posetrack.training.annotations import Person
 from posetrack.training.augment import (
     PoseAugmentation,
     coarse_dropout,

@@ -11,7 +11,8 @@ import pytest
 import torch
 from training import drawn
 
-from posetrack.training.annotations import Annotations, ImageStore, Picture
+from posetrack.datasets.annotations import Annotations, Picture
+from posetrack.datasets.images import ImageStore
 from posetrack.training.detection_data import (
     DetectionAugmentation,
     DetectionSamples,

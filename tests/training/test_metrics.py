@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from posetrack.datasets.annotations import Person, Picture
+from posetrack.datasets.images import ImageStore
 from posetrack.geometry import oks_matrix
 from posetrack.skeletons import Skeleton, load_skeleton
-from posetrack.training.annotations import ImageStore, Person, Picture
 from posetrack.training.metrics import (
     BoxTruth,
     average_precision,

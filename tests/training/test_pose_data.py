@@ -13,9 +13,9 @@ import torch
 from training import drawn
 
 from posetrack.codecs import SimCC
+from posetrack.datasets.annotations import Annotations, Person
 from posetrack.geometry import CropTransform
 from posetrack.skeletons import load_skeleton
-from posetrack.training.annotations import Annotations, Person
 from posetrack.training.augment import PoseAugmentation, half_body, photometric, truncated_normal
 from posetrack.training.loader import make_loader, shuffled
 from posetrack.training.pose_data import PoseGeometry, PoseSamples, crop_size

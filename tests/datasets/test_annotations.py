@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from training import drawn
 
+from posetrack.datasets.annotations import Annotations
+from posetrack.datasets.images import ImageStore
 from posetrack.errors import ConfigError, ModelError
 from posetrack.skeletons import load_skeleton
-from posetrack.training.annotations import Annotations, ImageStore
 from posetrack.training.tasks import make_task
 
 COCO = load_skeleton("coco")
@@ -117,8 +118,8 @@ def test_records_that_do_not_say_where_their_picture_is(tmp_path: Path) -> None:
 def test_an_architecture_of_the_other_task_or_of_none(tmp_path: Path) -> None:
     drawn.write_set(tmp_path, 1)
     assert complaint(tmp_path, model={"architecture": "rtmdet-nano"}) == (
-        "small-pose: task pose with architecture rtmdet-nano: name an rtmpose architecture or "
-        "change task"
+        "small-pose: task pose with architecture rtmdet-nano: name an rtmpose or cspnext "
+        "architecture or change task"
     )
     wrong = complaint(tmp_path, model={"architecture": "rtmpose-xxl"})
     assert wrong.startswith("architecture 'rtmpose-xxl' is not known")

@@ -1,0 +1,1 @@
+"""Annotated pictures on disk: what trainings and evaluations read."""

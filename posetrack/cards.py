@@ -11,10 +11,10 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from posetrack.codecs import SimCC
+from posetrack.codecs import Heatmap, SimCC
 from posetrack.documents import load_document
 from posetrack.errors import ModelError
-from posetrack.skeletons import Skeleton, load_skeleton
+from posetrack.skeletons import SKELETON_FILES, Skeleton, load_skeleton
 
 Task = Literal["detection", "pose"]
 Score = Annotated[float, Field(ge=0, le=1)]
@@ -42,11 +42,17 @@ class Input(_Strict):
 
 
 class Codec(_Strict):
-    """How keypoints are written in the output, and how much a box is grown for the crop."""
+    """How keypoints are written in the output, and how much a box is grown for the crop.
 
-    kind: Literal["simcc"] = "simcc"
+    `split` is of SimCC; `stride`, `sigma` and `udp` are of heatmaps, see `posetrack.codecs`.
+    """
+
+    kind: Literal["simcc", "heatmap"] = "simcc"
     split: Annotated[float, Field(gt=0)] = 2.0
     padding: Annotated[float, Field(gt=0)] = 1.25
+    stride: Side = 4
+    sigma: Annotated[float, Field(gt=0)] = 2.0
+    udp: bool = True
 
 
 class Thresholds(_Strict):
@@ -145,9 +151,12 @@ class ModelCard(_Strict):
             return tuple(range(len(self.labels)))
         return tuple(i for i, label in enumerate(self.labels) if label in self.keep)
 
-    def simcc(self) -> SimCC:
-        """The decoder of a pose model's output."""
-        return SimCC(self.input.size, split=self.codec.split, score_scale=self.score_scale)
+    def decoder(self) -> SimCC | Heatmap:
+        """What reads a pose model's output."""
+        codec, size, scale = self.codec, self.input.size, self.score_scale
+        if codec.kind == "simcc":
+            return SimCC(size, split=codec.split, score_scale=scale)
+        return Heatmap(size, codec.stride, codec.sigma, udp=codec.udp, score_scale=scale)
 
     def to_yaml(self) -> str:
         """The card as its file is written; reading it back gives an equal card."""
@@ -156,7 +165,15 @@ class ModelCard(_Strict):
 
 
 def load_card(path: Path) -> ModelCard:
-    """The card in a file. Raises ModelError with file and line where it is not a valid one."""
+    """The card in a file; a skeleton file that lies beside it is named by its whole path.
+
+    Raises:
+        ModelError: it is not a valid card, with file and line.
+    """
     if not path.is_file():
         raise ModelError(f"model card {path} not found: check the path")
-    return load_document(path, ModelCard, error=ModelError)
+    card = load_document(path, ModelCard, error=ModelError)
+    beside = path.parent / (card.skeleton or "")
+    if beside.suffix in SKELETON_FILES and beside.is_file():
+        card = card.model_copy(update={"skeleton": str(beside)})
+    return card

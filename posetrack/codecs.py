@@ -40,6 +40,12 @@ class SimCC:
         return False
 
     @property
+    def outputs(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """Names of the network's outputs in `decode`'s order, and their shapes past (N, K)."""
+        x, y = self.bins
+        return ("simcc_x", (x,)), ("simcc_y", (y,))
+
+    @property
     def bins(self) -> tuple[int, int]:
         """Number of x and y bins."""
         width, height = self.input_size
@@ -106,6 +112,11 @@ class Heatmap:
     sigma: float = 2.0
     udp: bool = True
     score_scale: float = 1.0
+
+    @property
+    def outputs(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """Names of the network's outputs in `decode`'s order, and their shapes past (N, K)."""
+        return (("heatmaps", self.size[::-1]),)
 
     @property
     def size(self) -> tuple[int, int]:

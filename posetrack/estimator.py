@@ -27,7 +27,8 @@ class Estimator:
 
     Args:
         model: a card, or what `posetrack.zoo.find` returned.
-        backend: the loaded graph, ``input`` (N, 3, H, W) -> ``simcc_x``, ``simcc_y``.
+        backend: the loaded graph, ``input`` (N, 3, H, W) -> ``simcc_x``, ``simcc_y``, or
+            ``heatmaps`` where the card's codec says so.
         max_batch: crops a run; more people are split over several.
     """
 
@@ -43,7 +44,7 @@ class Estimator:
         self.keypoint_threshold = card.thresholds.keypoint
         self._fixed_batch = _check_graph(card, self.skeleton, backend)
         self.max_batch = self._fixed_batch or max(1, max_batch)
-        self._codec = card.simcc()
+        self._codec = card.decoder()
         self._outputs = _output_names(card, backend)
         width, height = self.input_size
         self._crop = np.empty((height, width, 3), np.uint8)
@@ -121,15 +122,17 @@ class Estimator:
 
     def _run(self, image: Image, boxes: Floats) -> tuple[Floats, Floats]:
         """Keypoints (n, K, 2) in source px and scores (n, K) of at most `max_batch` boxes."""
-        transform = CropTransform.from_boxes(boxes, self.input_size, self.card.codec.padding)
+        transform = CropTransform.from_boxes(
+            boxes, self.input_size, self.card.codec.padding, udp=self._codec.udp
+        )
         for row, matrix in enumerate(transform.matrices()):
             cv2.warpAffine(image, matrix, self.input_size, dst=self._crop, flags=cv2.INTER_LINEAR)
             self._normalize(self._crop, self._batch[row])
         batch = self._batch[: self._fixed_batch or len(boxes)]
         spec = self.backend.inputs[0]
         outputs = self.backend.run({spec.name: batch.astype(spec.dtype, copy=False)})
-        simcc_x, simcc_y = (outputs[name][: len(boxes)] for name in self._outputs)
-        keypoints_crop, scores = self._codec.decode(simcc_x, simcc_y)
+        answers = [outputs[name][: len(boxes)] for name in self._outputs]
+        keypoints_crop, scores = self._codec.decode(*answers)
         return transform.inverse(keypoints_crop), scores
 
 
@@ -144,7 +147,8 @@ def _check_graph(card: ModelCard, skeleton: Skeleton, backend: Backend) -> int |
             f"{card.name}: the card says {width}x{height}, the graph takes {shape[3]}x{shape[2]}: "
             "correct the card's input size"
         )
-    found = backend.outputs[0].shape[1] if len(backend.outputs[0].shape) == 3 else None
+    answer = backend.outputs[0].shape
+    found = answer[1] if len(answer) > 2 else None
     if found is not None and found != len(skeleton):
         raise ModelError(
             f"{card.name}: the graph has {found} keypoints, skeleton {skeleton.name!r} has "
@@ -153,15 +157,15 @@ def _check_graph(card: ModelCard, skeleton: Skeleton, backend: Backend) -> int |
     return shape[0]
 
 
-def _output_names(card: ModelCard, backend: Backend) -> tuple[str, str]:
-    """The names of the x and the y output; a foreign graph may call them otherwise."""
-    names = [spec.name for spec in backend.outputs]
-    if {"simcc_x", "simcc_y"} <= set(names):
-        return "simcc_x", "simcc_y"
-    bins = card.simcc().bins
-    lengths = [spec.shape[-1] if len(spec.shape) == 3 else None for spec in backend.outputs]
-    if len(names) >= 2 and tuple(lengths[:2]) == bins:
-        return names[0], names[1]
+def _output_names(card: ModelCard, backend: Backend) -> list[str]:
+    """The names of what the codec reads; a foreign graph may call them otherwise."""
+    expected = card.decoder().outputs
+    wanted, names = [name for name, _ in expected], [spec.name for spec in backend.outputs]
+    if set(wanted) <= set(names):
+        return wanted
+    shapes = [spec.shape[2:] for spec in backend.outputs[: len(expected)]]
+    if shapes == [shape for _, shape in expected]:
+        return names[: len(expected)]
     raise ModelError(
-        f"{card.name} puts out {', '.join(names)}: a pose model has simcc_x and simcc_y"
+        f"{card.name} puts out {', '.join(names)}: a pose model has {' and '.join(wanted)}"
     )

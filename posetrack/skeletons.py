@@ -86,6 +86,10 @@ class Skeleton:
         return tuple(side)
 
 
+SKELETON_FILES = frozenset({".json", ".yaml", ".yml"})
+"""How a keypoint set of one's own ends."""
+
+
 @cache
 def _builtin() -> dict[str, dict[str, Any]]:
     text = resources.files("posetrack").joinpath("skeletons.json").read_text("utf-8")
@@ -108,7 +112,7 @@ def load_skeleton(name: str) -> Skeleton:
     if name in _builtin():
         return _from_mapping(name, _builtin()[name])
     path = Path(name)
-    if path.suffix in {".json", ".yaml", ".yml"}:
+    if path.suffix in SKELETON_FILES:
         if not path.is_file():
             raise ConfigError(f"skeleton file {name} not found: check the path")
         import yaml

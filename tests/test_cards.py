@@ -39,7 +39,7 @@ def test_a_card_written_and_read_again_is_equal(tmp_path: Path) -> None:
 def test_defaults_are_those_of_the_family(tmp_path: Path) -> None:
     card = _load(tmp_path, CARD)
     assert (card.codec.split, card.codec.padding, card.score_scale) == (2.0, 1.25, 1.0)
-    assert card.simcc().bins == (384, 512)
+    assert card.decoder().bins == (384, 512)
     assert len(card.keypoints) == 17
 
 

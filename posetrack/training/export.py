@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 import tempfile
 import warnings
 from pathlib import Path
@@ -16,15 +17,12 @@ from torch import Tensor, nn
 from posetrack.backends import open_backend
 from posetrack.cards import ModelCard, ModelFile
 from posetrack.errors import ModelError
-from posetrack.networks.checkpoint import HALF_SUFFIX, load_model
+from posetrack.networks.checkpoint import HALF_SUFFIX, Spec, load_model
+from posetrack.networks.heatmap import HeatmapPose
 from posetrack.networks.pickles import read_plain
 from posetrack.networks.rtmdet import RTMDet
-from posetrack.zoo.conventions import (
-    card_for_detector,
-    card_for_pose,
-    clean_name,
-    rtmpose_input,
-)
+from posetrack.skeletons import SKELETON_FILES, load_skeleton
+from posetrack.zoo.conventions import card_for_detector, card_for_pose
 
 if TYPE_CHECKING:
     import onnx
@@ -57,8 +55,8 @@ def export_onnx(
 ) -> float:
     """Write `network` as ONNX (opset 17, dynamic batch) and return its distance from PyTorch.
 
-    A pose network gives ``simcc_x`` and ``simcc_y``, a detector ``boxes`` and ``scores`` before
-    NMS, or ``dets`` and ``labels`` where `nms` puts it inside (batch 1).
+    A pose network gives ``simcc_x`` and ``simcc_y``, or ``heatmaps``, a detector ``boxes`` and
+    ``scores`` before NMS, or ``dets`` and ``labels`` where `nms` puts it inside (batch 1).
 
     Args:
         input_size: (width, height).
@@ -72,6 +70,8 @@ def export_onnx(
 
     detector = isinstance(network, RTMDet)
     names = ["boxes", "scores"] if detector else ["simcc_x", "simcc_y"]
+    if isinstance(network, HeatmapPose):
+        names = ["heatmaps"]
     network.eval()
     model: nn.Module = _Predictor(network) if isinstance(network, RTMDet) else network
     width, height = input_size
@@ -82,7 +82,8 @@ def export_onnx(
         store_half(graph)
     graph.producer_name = "posetrack"
     with torch.no_grad():
-        expected = [t.numpy() for t in model(example)]
+        answer = model(example)
+        expected = [t.numpy() for t in ([answer] if isinstance(answer, Tensor) else answer)]
     if not detector:
         _fix_shapes(graph, expected)
     distance = _distance(graph.SerializeToString(), example.numpy(), names, expected)
@@ -228,29 +229,45 @@ def export_model(
     export_onnx(network, graph, input_size=size, half_weights=half_weights)
     digest = hashlib.sha256(graph.read_bytes()).hexdigest()
     file = ModelFile(format="onnx", path=graph.name, sha256=digest, bytes=graph.stat().st_size)
-    skeleton = facts.get("skeleton", trained.get("skeleton"))
-    if spec.num_keypoints is not None and skeleton is not None:
-        card = ModelCard(
-            name=clean_name(name),
-            task="pose",
-            architecture=spec.architecture,
-            input=rtmpose_input(size),
-            skeleton=skeleton,
-            files=(file,),
-        )
-    elif spec.num_keypoints is not None:
-        card = card_for_pose(
-            name, file, size=size, keypoints=spec.num_keypoints, architecture=spec.architecture
-        )
-    else:
-        card = card_for_detector(
-            name, file, size=size, classes=spec.num_classes or 1, architecture=spec.architecture
-        )
+    if (own := _own_skeleton(trained.get("skeleton"), folder)) is not None:
+        facts.setdefault("skeleton", own)
+    card = _card(name, file, spec, size, facts.get("skeleton"))
+    sigma = trained.get("sigma")
+    if card.codec.kind == "heatmap" and sigma is not None:
+        facts.setdefault("codec", card.codec.model_copy(update={"sigma": float(sigma[0])}))
     parameters = sum(p.numel() for p in network.parameters())
-    known = card.model_dump() | {"notes": "", "parameters": parameters} | facts
+    known = dict(card) | {"notes": "", "parameters": parameters} | facts
     card = ModelCard.model_validate(known)
     (folder / "card.yaml").write_text(card.to_yaml(), "utf-8")
     return card
+
+
+def _card(
+    name: str, file: ModelFile, spec: Spec, size: tuple[int, int], skeleton: str | None
+) -> ModelCard:
+    if spec.num_keypoints is None:
+        return card_for_detector(
+            name, file, size=size, classes=spec.num_classes or 1, architecture=spec.architecture
+        )
+    return card_for_pose(
+        name,
+        file,
+        size=size,
+        keypoints=spec.num_keypoints,
+        architecture=spec.architecture,
+        skeleton=skeleton,
+    )
+
+
+def _own_skeleton(name: str | None, folder: Path) -> str | None:
+    """The recipe's skeleton as the card names it: a file of the user's is copied beside it."""
+    if name is None or Path(name).suffix not in SKELETON_FILES:
+        return name
+    load_skeleton(name)  # a bad or missing file is told here
+    copy = folder / Path(name).name
+    if not (copy.exists() and copy.samefile(name)):
+        shutil.copyfile(name, copy)
+    return copy.name
 
 
 def _trained(checkpoint: Path) -> dict[str, Any]:

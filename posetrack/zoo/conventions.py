@@ -61,10 +61,16 @@ def card_for_detector(
 
 
 def card_for_pose(
-    name: str, file: ModelFile, *, size: tuple[int, int], keypoints: int, architecture: str
+    name: str,
+    file: ModelFile,
+    *,
+    size: tuple[int, int],
+    keypoints: int,
+    architecture: str,
+    skeleton: str | None = None,
 ) -> ModelCard:
-    """A card with RTMPose's conventions."""
-    skeleton = SKELETONS.get(keypoints)
+    """A card with RTMPose's conventions, or those of heatmaps; the skeleton from the count."""
+    skeleton = skeleton or SKELETONS.get(keypoints)
     if skeleton is None:
         raise ModelError(
             f"{name} has {keypoints} keypoints, which no known set has: write a card that names "
@@ -76,7 +82,7 @@ def card_for_pose(
         architecture=architecture,
         input=rtmpose_input(size),
         skeleton=skeleton,
-        codec=Codec(),
+        codec=Codec(kind="heatmap" if architecture.startswith("cspnext") else "simcc"),
         files=(file,),
         notes="inferred from the graph: RTMPose's conventions",
     )
@@ -103,6 +109,14 @@ def card_for_onnx(path: Path) -> ModelCard:
     lines = _simcc_outputs(header)
     if lines is not None:
         return _pose_card(path, lines, file)
+    if names == {"heatmaps"} and None not in size:
+        return card_for_pose(
+            path.stem,
+            file,
+            size=size,  # type: ignore[arg-type]
+            keypoints=header.outputs[0].shape[1] or 0,
+            architecture="cspnext",
+        )
     raise ModelError(
         f"{path} puts out {', '.join(sorted(names))}, which tells neither detector nor pose model: "
         f"write {path.stem}.card.yaml beside it (docs/models.md)"

@@ -187,10 +187,33 @@ def test_an_exported_pose_model_loads_by_its_folder_and_answers_as_the_network(
     pixels = (rgb - card.input.mean) / card.input.std
     with torch.no_grad():
         x, y = model(torch.from_numpy(pixels.transpose(0, 3, 1, 2)).float())
-    keypoints, scores = card.simcc().decode(x.numpy(), y.numpy())
+    keypoints, scores = card.decoder().decode(x.numpy(), y.numpy())
     near = np.abs(poses.keypoints - transform.inverse(keypoints)).max(-1) < 4
     assert near.mean() > (0.8 if half else 0.97), "a tie between two bins may fall otherwise"
     np.testing.assert_allclose(poses.scores, scores, atol=0.05 if half else 1e-2)
+
+
+def test_a_heatmap_network_runs_as_every_pose_model_does(tmp_path: Path) -> None:
+    model = lively("cspnext-t")
+    path = checkpoint(tmp_path / "a.pth", model, input_size=[64, 64], sigma=[1.5, 1.5])
+    card = export_model(path, tmp_path / "heat", name="heat")
+    assert (card.codec.kind, card.codec.sigma, card.skeleton) == ("heatmap", 1.5, "coco")
+    image = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+    boxes = np.array([[10, 10, 90, 110]], np.float32)
+    transform = CropTransform.from_boxes(boxes, (64, 64), udp=True)
+    rgb = transform.crop(image, 0)[None, ..., ::-1].astype(np.float32)
+    pixels = torch.from_numpy(((rgb - card.input.mean) / card.input.std).transpose(0, 3, 1, 2))
+    with torch.no_grad():
+        maps = model(pixels.float()).numpy()
+    cells = maps.reshape(17, -1).argmax(axis=1)
+    expected = np.stack([cells % 16, cells // 16], axis=1)[None] * np.float32(64 / 15)
+    poses = Estimator.load(tmp_path / "heat", threads=1)(image, boxes)
+    away = np.abs(poses.keypoints - transform.inverse(expected.astype(np.float32))).max(axis=-1)
+    cell = transform.scales[0, 1] / 15
+    assert (away < 1.01 * cell).mean() > 0.9, "within a cell of the peak, which may be a tie"
+    assert poses.keypoints.shape == (1, 17, 2)
+    bare = find(tmp_path / "heat" / "model.onnx").card
+    assert bare.codec.kind == "heatmap"
 
 
 def test_an_exported_detector_loads_by_its_folder_and_runs(tmp_path: Path) -> None:
@@ -214,8 +237,10 @@ def test_a_keypoint_set_of_ones_own_is_kept_in_the_card(tmp_path: Path) -> None:
     model = build("rtmpose-t", input_size=(64, 64), num_keypoints=5)
     own = checkpoint(tmp_path / "own.pth", model, input_size=[64, 64], skeleton=str(skeleton))
     card = export_model(own, tmp_path / "own", name="own")
-    assert card.skeleton == str(skeleton)
-    assert len(Estimator.load(tmp_path / "own", threads=1).skeleton) == 5
+    assert card.skeleton == "five.yaml"
+    skeleton.unlink()
+    estimator = Estimator.load(tmp_path / "own", threads=1)
+    assert (estimator.skeleton.name, len(estimator.skeleton)) == ("five", 5)
     with pytest.raises(ModelError, match="has 5 keypoints, which no known set has"):
         export_model(checkpoint(tmp_path / "b.pth", model), tmp_path / "b", name="b")
 

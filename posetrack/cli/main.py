@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("posetrack.cli.models", "List, describe, fetch and verify models."),
     "train": ("posetrack.cli.train", "Train a detector or a pose model from a recipe."),
     "export": ("posetrack.cli.export", "Turn a checkpoint into a model folder."),
+    "publish": ("posetrack.cli.publish", "Strip a checkpoint to hand it on."),
     "doctor": ("posetrack.cli.doctor", "Say what works on this machine and what does not."),
 }
 

@@ -32,9 +32,12 @@ class WarmStart:
 
     def report(self) -> str:
         """One line: how much was taken, and which modules stay fresh or were not used."""
-        text = f"{len(self.taken)} of {len(self.state)} tensors taken"
-        if self.fresh:
-            text += f"; fresh: {_modules(self.fresh)}"
+        # A batch norm's counter of batches matters to nothing; exported graphs do not have it.
+        counters = [name for name in self.fresh if name.endswith("num_batches_tracked")]
+        fresh = [name for name in self.fresh if name not in counters]
+        text = f"{len(self.taken)} of {len(self.state) - len(counters)} tensors taken"
+        if fresh:
+            text += f"; fresh: {_modules(fresh)}"
         if self.unused:
             text += f"; not used: {_modules(self.unused)}"
         return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ import yaml
 from training import drawn
 
 from posetrack.detector import Detector
-from posetrack.errors import ConfigError, ModelNotFound
+from posetrack.errors import ConfigError, ModelError, ModelNotFound
 from posetrack.estimator import Estimator
 from posetrack.networks.checkpoint import load_model, load_state
+from posetrack.networks.pickles import read_plain
 from posetrack.training.export import export_model
+from posetrack.training.publish import publish
 from posetrack.training.run import train
 from posetrack.training.warmstart import adapt
 
@@ -139,3 +142,26 @@ def test_a_head_that_misfits_stays_fresh_as_a_whole() -> None:
     assert not adapted["head.y"].any()
     adapted["backbone.a"] += 5
     assert (other["backbone.a"] == 1).all(), "a copy"
+
+
+def test_a_published_checkpoint_holds_the_weights_alone_and_is_verified(
+    tmp_path: Path, recipe: Path
+) -> None:
+    run = train(recipe, ["ema.momentum=0.1"], resume=False, folder=tmp_path / "run")
+    path = publish(run / "last.pth", tmp_path / "out")
+    assert re.fullmatch(r"small-pose-[0-9a-f]{8}\.pth", path.name)
+    assert path.stat().st_size < 0.4 * (run / "last.pth").stat().st_size
+    published, before = load_state(path), load_state(run / "last.pth")
+    assert published.keys() == before.keys()
+    assert all(torch.equal(published[name], before[name]) for name in before)
+    content = read_plain(path)
+    assert content["architecture"] == "rtmpose-t"
+    assert not {"optimizer", "raw", "rng"} & set(content)
+    assert str(tmp_path) not in str(content["recipe"])
+    with pytest.raises(ConfigError, match="is there already"):
+        publish(run / "last.pth", tmp_path / "out")
+    card = export_model(path, tmp_path / "model", name="m")
+    assert (card.skeleton, card.input.size) == ("coco", (64, 64))
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    with pytest.raises(ModelError, match="its name says sha256"):
+        load_state(path)

@@ -12,6 +12,8 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from posetrack.training.board import Board
+
 
 class Progress:
     """Prints to stderr; without a terminal it prints a line every `every_s` seconds."""
@@ -31,6 +33,8 @@ class Progress:
         self.row = self.bar.add_task("", total=1, epoch=0, text="")
         self._seen, self._since, self._printed = 0, time.monotonic(), time.monotonic()
         self._mean: dict[str, float] = {}
+        self._board = Board(folder, quiet=quiet)
+        self._step = 0
 
     def __enter__(self) -> Progress:
         self.bar.start()
@@ -38,6 +42,7 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         self.bar.stop()
+        self._board.close()
 
     def say(self, text: str) -> None:
         """Print a line."""
@@ -52,6 +57,7 @@ class Progress:
         for name, value in losses.items():
             self._mean[name] = 0.98 * self._mean.get(name, value) + 0.02 * value
         self._seen += size
+        self._step = epoch * total + batch
         elapsed = time.monotonic() - self._since
         text = " ".join(f"{k} {v:.4g}" for k, v in self._mean.items())
         text += f"  lr {lr:.2e}  {self._seen / max(elapsed, 1e-6):.1f} img/s"
@@ -65,14 +71,16 @@ class Progress:
             self.console.print(f"epoch {epoch + 1} {batch}/{total}  {text}", highlight=False)
 
     def _log(self, epoch: int, batch: int, lr: float, rate: float) -> None:
+        losses = {f"loss/{name}": value for name, value in self._mean.items()}
+        self._board.scalars(self._step, losses | {"schedule/lr": lr, "speed/img_per_s": rate})
         path = self.folder / "losses.csv"
         new = not path.exists()
         with path.open("a", newline="") as file:
             writer = csv.writer(file)
             if new:
                 writer.writerow(["epoch", "batch", "lr", "img_per_s", *self._mean])
-            losses = [f"{value:.5f}" for value in self._mean.values()]
-            writer.writerow([epoch, batch, f"{lr:.3e}", f"{rate:.1f}", *losses])
+            means = [f"{value:.5f}" for value in self._mean.values()]
+            writer.writerow([epoch, batch, f"{lr:.3e}", f"{rate:.1f}", *means])
 
     def evaluated(self, epoch: int, metrics: dict[str, dict[str, float]]) -> None:
         """Show the metrics as a table and redraw the plot."""
@@ -81,6 +89,8 @@ class Progress:
         for group, values in metrics.items():
             table.add_row(group, *(f"{values[k]:.4g}" if k in values else "" for k in names))
         self.console.print(table)
+        for group, values in metrics.items():
+            self._board.scalars(self._step, {f"{group}/{k}": v for k, v in values.items()})
         self._since, self._seen = time.monotonic(), 0
         self.plot()
 

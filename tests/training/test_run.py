@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from training import drawn
 
 from posetrack.detector import Detector
@@ -52,6 +53,10 @@ def test_a_recipe_becomes_a_model_that_runs(
     with (folder / "metrics.csv").open() as file:
         metrics = {r["metric"] for r in csv.DictReader(file)}
     assert metrics == {"pck@0.1", "pck@0.2", "oks", "oks>.5", "people"}
+    (events,) = folder.glob("events.out.tfevents.*")
+    curves = EventAccumulator(str(events))
+    curves.Reload()
+    assert "all/pck@0.1" in curves.Tags()["scalars"]
     told = capsys.readouterr()
     assert told.out == ""
     assert "pck@0.1" in told.err

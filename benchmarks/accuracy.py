@@ -13,8 +13,6 @@ Three tables, all on the validation splits of the reference data:
   false;
 * both together on the pictures of ``pose/val``: each annotated person gets the detected box that
   overlaps most (one box for one person); somebody whom no box overlaps has every keypoint wrong.
-
-Needs posetrack with the extra ``train``, whose readers of annotations and metrics it uses.
 """
 
 from __future__ import annotations
@@ -33,20 +31,18 @@ from scipy.optimize import linear_sum_assignment
 from posetrack import zoo
 from posetrack.cards import Task
 from posetrack.datasets.annotations import Annotations, Person
+from posetrack.datasets.scenes import STRICT, Scene, scenes
+from posetrack.datasets.stores import Stores
 from posetrack.detector import Detector
 from posetrack.estimator import Estimator
+from posetrack.evaluation.boxes import BoxTruth, detection_metrics, match_boxes
+from posetrack.evaluation.keypoints import pose_metrics
 from posetrack.geometry import iou_matrix
-from posetrack.training.detection_data import LabelRules, Scene, scenes
-from posetrack.training.loader import read_source
-from posetrack.training.metrics import BoxTruth, detection_metrics, match_boxes, pose_metrics
-from posetrack.training.recipe import SourceSection
 from posetrack.types import Floats, Image
 
 GYMNASTS = "lspet"
 FALSE_PER_IMAGE = 1.0
 LOWEST_SCORE = 0.02
-# True boxes only; from .2 on, what a machine saw on an incompletely boxed picture is ignored.
-STRICT = LabelRules(label_score=1.0, ignore_score=0.2)
 
 Figures = dict[str, dict[str, float]]
 
@@ -165,7 +161,7 @@ def add_matched(figures: Figures, sightings: Sequence[Sighting]) -> None:
 
 def detector_figures(data: Path, detector: Detector, threshold: float) -> Figures:
     """On completely boxed pictures, on all, and by source."""
-    annotations = read_source(data, SourceSection(annotations=Path("det/val.json")))
+    annotations = Annotations.read(data / "det" / "val.json", Stores(data))
     rows: dict[str, list[BoxTruth]] = {"complete": [], "all": []}
     for scene in scenes(annotations, STRICT):
         found = detector(scene.picture.load())

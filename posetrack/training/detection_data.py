@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from posetrack.datasets.annotations import Annotations, Picture
-from posetrack.geometry import box_area, clip_boxes, iou_matrix, xywh_to_xyxy
+from posetrack.datasets.scenes import Scene
+from posetrack.geometry import box_area, clip_boxes
 from posetrack.training.augment import photometric
 from posetrack.types import Floats, Image
 
@@ -37,63 +37,6 @@ class DetectionAugmentation:
     scale: tuple[float, float] = (0.5, 1.5)
     mosaic: float = 0.5
     photometric: float = 0.8
-
-
-@dataclass(frozen=True, slots=True)
-class LabelRules:
-    """What machine-made boxes (``pseudo_dets``, ``pseudo``) mean on incompletely boxed pictures.
-
-    At or above `label_score` they are labels, from `ignore_score` on they are regions in which
-    nothing is learned, below they are nothing.
-    """
-
-    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "strict": False}
-
-    label_score: float = 0.4
-    ignore_score: float = 0.15
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """One picture, its boxes (G, 4), its ignore regions (I, 4), and whether all are boxed."""
-
-    picture: Picture
-    boxes: Floats
-    ignored: Floats
-    complete: bool
-
-
-def scenes(annotations: Annotations, rules: LabelRules) -> list[Scene]:
-    """The pictures of a source as detector scenes, in file order."""
-    found = []
-    for key, picture in annotations.pictures.items():
-        record = picture.fields
-        complete = bool(record.get("boxes_complete"))
-        labels, ignored = [], []
-        for row in annotations.rows[key]:
-            score = float(row.get("score", 1.0)) if row.get("pseudo") else 1.0
-            if row.get("iscrowd") or rules.ignore_score <= score < rules.label_score:
-                ignored.append(row["bbox"])
-            elif score >= rules.label_score:
-                labels.append(row["bbox"])
-        boxes, regions = xywh_to_xyxy(labels), xywh_to_xyxy(ignored)
-        if not complete:
-            boxes, regions = _add_machine_boxes(boxes, regions, record.get("pseudo_dets"), rules)
-        found.append(Scene(picture, boxes, regions, complete))
-    return found
-
-
-def _add_machine_boxes(
-    boxes: Floats, regions: Floats, machine: Any, rules: LabelRules
-) -> tuple[Floats, Floats]:
-    rows = np.asarray(machine or np.empty((0, 5)), np.float32).reshape(-1, 5)
-    rows = rows[rows[:, 4] >= rules.ignore_score]
-    extra = xywh_to_xyxy(rows[:, :4])
-    if len(boxes) and len(extra):
-        new = iou_matrix(extra, boxes).max(axis=1) < 0.5
-        rows, extra = rows[new], extra[new]
-    sure = rows[:, 4] >= rules.label_score
-    return np.concatenate([boxes, extra[sure]]), np.concatenate([regions, extra[~sure]])
 
 
 class DetectionSamples(Dataset[tuple[Tensor, Tensor, Tensor, bool]]):

@@ -10,14 +10,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from posetrack.datasets.scenes import STRICT, Scene, scenes
 from posetrack.errors import ConfigError
+from posetrack.evaluation.boxes import BoxTruth, detection_metrics
 from posetrack.geometry import Letterbox, greedy_nms, iou_matrix
 from posetrack.training.assigner import assign
-from posetrack.training.detection_data import DetectionSamples, Scene, collate, scenes
+from posetrack.training.detection_data import DetectionSamples, collate
 from posetrack.training.distributed import summed
 from posetrack.training.loader import read_source, require, shuffled
 from posetrack.training.losses import generalized_iou, quality_focal
-from posetrack.training.metrics import BoxTruth, detection_metrics
 from posetrack.training.recipe import Recipe
 from posetrack.training.task import Metrics, normalise
 from posetrack.training.teacher import Teacher
@@ -39,12 +40,10 @@ class DetectionTask:
                 by = section.repeat_by_source.get(scene.picture.source, 1.0)
                 self.scenes.append(scene)
                 self.repeats.append(section.repeat * by)
-        # Whatever a real detector sees on an incompletely boxed picture may be a person.
-        strict = type(recipe.labels)(label_score=1.0, ignore_score=0.2)
         self.val = [
             scene
             for section in recipe.data.val
-            for scene in scenes(read_source(recipe.data.root, section), strict)
+            for scene in scenes(read_source(recipe.data.root, section), STRICT)
         ]
         require(recipe, "picture", *([s.picture for s in part] for part in (self.scenes, self.val)))
         if not any(scene.complete for scene in self.val):

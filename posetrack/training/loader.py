@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from posetrack.datasets.annotations import Annotations, Picture
-from posetrack.datasets.images import ImageStore
+from posetrack.datasets.stores import Stores
 from posetrack.errors import ConfigError
 from posetrack.training.distributed import ALONE, World
 from posetrack.training.recipe import Recipe, SourceSection
@@ -24,19 +24,7 @@ def read_source(root: Path, section: SourceSection) -> Annotations:
     path = root / section.annotations
     if section.images is not None:
         return Annotations.read(path, root / section.images)
-    return Annotations.read(path, _Stores(root))
-
-
-class _Stores(dict[str, ImageStore]):
-    """Image stores opened when a record first names them."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__()
-        self._root = root
-
-    def __missing__(self, key: str) -> ImageStore:
-        self[key] = ImageStore(self._root / key)
-        return self[key]
+    return Annotations.read(path, Stores(root))
 
 
 def require(recipe: Recipe, what: str, train: Sequence[Picture], val: Sequence[Picture]) -> None:

@@ -11,13 +11,13 @@ from torch.utils.data import Dataset
 
 from posetrack.codecs import Heatmap, SimCC
 from posetrack.errors import ConfigError
+from posetrack.evaluation.keypoints import by_source
 from posetrack.geometry import CropTransform
 from posetrack.networks.rtmpose import RTMPose
 from posetrack.skeletons import load_skeleton
 from posetrack.training.distillation import Distillation, feature_distance, logit_distance
 from posetrack.training.loader import read_source, require, shuffled
 from posetrack.training.losses import coarse_cross_entropy, heatmap_mse, simcc_kl
-from posetrack.training.metrics import by_source
 from posetrack.training.pose_data import PoseGeometry, PoseSamples
 from posetrack.training.recipe import Recipe
 from posetrack.training.task import Metrics, normalise

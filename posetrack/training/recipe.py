@@ -8,10 +8,11 @@ from typing import Any, Literal, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from posetrack.datasets.scenes import LabelRules
 from posetrack.documents import read_yaml
 from posetrack.errors import ConfigError
 from posetrack.training.augment import PoseAugmentation
-from posetrack.training.detection_data import DetectionAugmentation, LabelRules
+from posetrack.training.detection_data import DetectionAugmentation
 
 
 class _Section(BaseModel):

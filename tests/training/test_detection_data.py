@@ -13,14 +13,12 @@ from training import drawn
 
 from posetrack.datasets.annotations import Annotations, Picture
 from posetrack.datasets.images import ImageStore
+from posetrack.datasets.scenes import LabelRules, Scene, scenes
 from posetrack.training.detection_data import (
     DetectionAugmentation,
     DetectionSamples,
-    LabelRules,
-    Scene,
     mosaic,
     resize_and_crop,
-    scenes,
 )
 from posetrack.training.loader import make_loader
 from posetrack.training.tasks import make_task

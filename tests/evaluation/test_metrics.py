@@ -11,16 +11,15 @@ import pytest
 
 from posetrack.datasets.annotations import Person, Picture
 from posetrack.datasets.images import ImageStore
-from posetrack.geometry import oks_matrix
-from posetrack.skeletons import Skeleton, load_skeleton
-from posetrack.training.metrics import (
+from posetrack.evaluation.boxes import (
     BoxTruth,
     average_precision,
-    by_source,
     detection_metrics,
     match_boxes,
-    pose_metrics,
 )
+from posetrack.evaluation.keypoints import by_source, pose_metrics
+from posetrack.geometry import oks_matrix
+from posetrack.skeletons import Skeleton, load_skeleton
 
 COCO = load_skeleton("coco")
 Floats = npt.NDArray[np.float32]

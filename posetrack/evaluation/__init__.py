@@ -1,0 +1,1 @@
+"""How accurate models are on annotated pictures."""

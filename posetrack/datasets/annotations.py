@@ -64,6 +64,7 @@ class Annotations:
     pictures: dict[int, Picture]
     rows: dict[int, list[dict[str, Any]]]
     keypoint_names: tuple[str, ...]
+    categories: dict[int, str]
 
     @classmethod
     def read(cls, path: Path, images: Path | dict[str, ImageStore]) -> Annotations:
@@ -73,6 +74,7 @@ class Annotations:
         try:
             data = json.loads(path.read_bytes())
             names = tuple(data["categories"][0].get("keypoints", ()))
+            categories = {int(c.get("id", 1)): str(c.get("name", "")) for c in data["categories"]}
             records = {record["id"]: _Record(record) for record in data["images"]}
             rows: dict[int, list[dict[str, Any]]] = {key: [] for key in records}
             for row in data["annotations"]:
@@ -90,7 +92,7 @@ class Annotations:
             store = single or images[record.fields["tar"]]  # type: ignore[index]
             source = str(record.fields.get("source", path.stem))
             pictures[key] = Picture(store, record.name, record.size, source, record.fields)
-        return cls(path, pictures, rows, names)
+        return cls(path, pictures, rows, names, categories)
 
     def people(self, skeleton: Skeleton, *, pseudo_weight: float = 0.0) -> Iterator[Person]:
         """People with at least one keypoint of `skeleton`, matched by keypoint name.

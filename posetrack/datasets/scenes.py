@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from posetrack.datasets.annotations import Annotations, Picture
 from posetrack.geometry import iou_matrix, xywh_to_xyxy
@@ -34,30 +35,43 @@ saw may be a person."""
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One picture, its boxes (G, 4), its ignore regions (I, 4), and whether all are boxed."""
+    """One picture and what is in it.
+
+    Attributes:
+        picture: the pixels.
+        boxes: (G, 4).
+        labels: (G,) class numbers.
+        ignored: (I, 4) regions of which nothing is known.
+        complete: whether everything is boxed.
+    """
 
     picture: Picture
     boxes: Floats
+    labels: npt.NDArray[np.int64]
     ignored: Floats
     complete: bool
 
 
 def scenes(
-    annotations: Annotations, rules: LabelRules, categories: Container[int] | None = None
+    annotations: Annotations, rules: LabelRules, categories: Sequence[int] | None = None
 ) -> list[Scene]:
     """The pictures of a source as detector scenes, in file order.
 
-    With `categories`, only boxes of those classes count; machine-made boxes have no class.
+    Only boxes of `categories` count, and their place there is their class number; None takes all
+    boxes as one class. Machine-made boxes are of the first class.
     """
     found = []
     for key, picture in annotations.pictures.items():
         labels, ignored = sorted_rows(annotations.rows[key], rules, categories)
         boxes, regions = (xywh_to_xyxy([r["bbox"] for r in part]) for part in (labels, ignored))
+        classes = [0 if categories is None else categories.index(r["category_id"]) for r in labels]
         complete = bool(picture.fields.get("boxes_complete"))
         if not complete:
             machine = picture.fields.get("pseudo_dets")
             boxes, regions = _add_machine_boxes(boxes, regions, machine, rules)
-        found.append(Scene(picture, boxes, regions, complete))
+        numbers = np.zeros(len(boxes), np.int64)
+        numbers[: len(classes)] = classes
+        found.append(Scene(picture, boxes, numbers, regions, complete))
     return found
 
 

@@ -1,13 +1,15 @@
-"""Pictures with boxes as training samples: mosaic, random resize and crop, colour, mirror."""
+"""Pictures with boxes as training samples: mosaic, resize and crop, colour, mirror, mixup."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -15,9 +17,12 @@ from torch.utils.data import Dataset
 from posetrack.datasets.scenes import Scene
 from posetrack.geometry import box_area, clip_boxes
 from posetrack.training.augment import photometric
-from posetrack.types import Floats, Image
+from posetrack.types import Bools, Floats, Image
 
 PAD = 114
+
+Sample = tuple[Tensor, Tensor, Tensor, Tensor, bool]
+Batch = tuple[Tensor, list[Tensor], list[Tensor], list[Tensor], list[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,9 @@ class DetectionAugmentation:
         scale: (low, high) factor on the picture that fills the input.
         mosaic: probability of four pictures in one.
         photometric: probability of changing brightness, contrast and colour.
+        mixup: probability of laying a second picture over it.
+        cache: the other pictures of mosaic and mixup are among so many last ones of the epoch,
+            which each worker keeps decoded; 0 takes any.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "strict": False}
@@ -37,10 +45,36 @@ class DetectionAugmentation:
     scale: tuple[float, float] = (0.5, 1.5)
     mosaic: float = 0.5
     photometric: float = 0.8
+    mixup: float = 0.0
+    cache: int = 0
 
 
-class DetectionSamples(Dataset[tuple[Tensor, Tensor, Tensor, bool]]):
-    """Pictures (3, H, W) uint8 BGR, boxes (G, 4), ignore regions (I, 4), complete."""
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A picture on its way to a sample: pixels, boxes (G, 4), classes (G,), regions (I, 4)."""
+
+    image: Image
+    boxes: Floats
+    labels: npt.NDArray[np.int64]
+    ignored: Floats
+    complete: bool
+
+    def mirrored(self) -> Piece:
+        """Left and right swapped."""
+        width = self.image.shape[1]
+        boxes, ignored = self.boxes.copy(), self.ignored.copy()
+        for rows in (boxes, ignored):
+            rows[:, [0, 2]] = width - 1 - rows[:, [2, 0]]
+        image = np.ascontiguousarray(self.image[:, ::-1])
+        return replace(self, image=image, boxes=boxes, ignored=ignored)
+
+
+class DetectionSamples(Dataset[Sample]):
+    """Pictures (3, H, W) uint8 BGR, boxes (G, 4), classes (G,), regions (I, 4), complete.
+
+    Sample i is made by a generator seeded with (seed, epoch, i), so it does not depend on the
+    number of workers.
+    """
 
     def __init__(
         self,
@@ -55,54 +89,70 @@ class DetectionSamples(Dataset[tuple[Tensor, Tensor, Tensor, bool]]):
         self.scenes, self.order, self.input_size = scenes, order, input_size
         self.augmentation = augmentation
         self.seed, self.epoch = seed, epoch
+        self._decoded: OrderedDict[int, Image] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self.order)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor, bool]:
+    def __getitem__(self, index: int) -> Sample:
         rng = np.random.default_rng((self.seed, self.epoch, index))
         how = self.augmentation
-        scene = self.scenes[self.order[index]]
         if rng.random() < how.mosaic:
-            others = [self.scenes[i] for i in rng.integers(0, len(self.scenes), 3)]
-            parts = [scene, *others]
-            image, boxes, ignored = mosaic(parts, self.input_size, rng)
-            complete = all(part.complete for part in parts)
+            rows = [self.order[index], *self._others(index, 3, rng)]
+            piece = mosaic([self._load(row) for row in rows], self.input_size, rng)
         else:
-            image, boxes, ignored = resize_and_crop(scene, self.input_size, how.scale, rng)
-            complete = scene.complete
+            own = self._load(self.order[index])
+            piece = resize_and_crop(own, self.input_size, how.scale, rng)
         if rng.random() < how.flip:
-            width = self.input_size[0]
-            image = np.ascontiguousarray(image[:, ::-1])
-            boxes, ignored = (_mirror(b, width) for b in (boxes, ignored))
+            piece = piece.mirrored()
         if rng.random() < how.photometric:
-            image = photometric(image, rng)
-        tensor = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
-        return tensor, torch.from_numpy(boxes), torch.from_numpy(ignored), complete
+            piece = replace(piece, image=photometric(piece.image, rng))
+        if rng.random() < how.mixup:
+            (row,) = self._others(index, 1, rng)
+            second = resize_and_crop(self._load(row), self.input_size, how.scale, rng)
+            piece = mixup(piece, second.mirrored() if rng.random() < how.flip else second)
+        return (
+            torch.from_numpy(np.ascontiguousarray(piece.image.transpose(2, 0, 1))),
+            torch.from_numpy(piece.boxes),
+            torch.from_numpy(piece.labels),
+            torch.from_numpy(piece.ignored),
+            piece.complete,
+        )
+
+    def _others(self, index: int, count: int, rng: np.random.Generator) -> list[int]:
+        """Numbers of other scenes: any, or ones of the last samples of the epoch."""
+        if not self.augmentation.cache:
+            return [int(row) for row in rng.integers(0, len(self.scenes), count)]
+        back = rng.integers(1, self.augmentation.cache + 1, count)
+        return [self.order[(index - int(step)) % len(self.order)] for step in back]
+
+    def _load(self, row: int) -> Piece:
+        """A whole scene; with a cache its pixels stay for the samples that follow."""
+        scene = self.scenes[row]
+        image = self._decoded.pop(row, None)
+        if image is None:
+            image = scene.picture.load()
+        if self.augmentation.cache:
+            self._decoded[row] = image
+            while len(self._decoded) > self.augmentation.cache:
+                self._decoded.popitem(last=False)
+        return Piece(image, scene.boxes, scene.labels, scene.ignored, scene.complete)
 
 
-def collate(
-    rows: list[tuple[Tensor, Tensor, Tensor, bool]],
-) -> tuple[Tensor, list[Tensor], list[Tensor], list[bool]]:
-    """Stack the pictures, keep the boxes as lists."""
-    images, boxes, ignored, complete = zip(*rows, strict=True)
-    return torch.stack(images), list(boxes), list(ignored), list(complete)
-
-
-def _mirror(boxes: Floats, width: int) -> Floats:
-    mirrored = boxes.copy()
-    mirrored[:, [0, 2]] = width - 1 - boxes[:, [2, 0]]
-    return mirrored
+def collate(rows: list[Sample]) -> Batch:
+    """Stack the pictures, keep the rest as lists."""
+    images, boxes, labels, ignored, complete = zip(*rows, strict=True)
+    return torch.stack(images), list(boxes), list(labels), list(ignored), list(complete)
 
 
 def resize_and_crop(
-    scene: Scene,
+    whole: Piece,
     size: tuple[int, int],
     scale: tuple[float, float],
     rng: np.random.Generator,
-) -> tuple[Image, Floats, Floats]:
+) -> Piece:
     """The picture scaled by a random factor of the size that fits, then a window of `size`."""
-    image = scene.picture.load()
+    image = whole.image
     height, width = image.shape[:2]
     fit = min(size[0] / width, size[1] / height)
     factor = fit * float(np.exp(rng.uniform(*np.log(scale))))
@@ -117,42 +167,61 @@ def resize_and_crop(
         image, x, y = cv2.resize(image, new, interpolation=cv2.INTER_AREA), 1.0, 1.0
     matrix = np.array([[x, 0, shift[0]], [0, y, shift[1]]])
     out = cv2.warpAffine(image, matrix, size, borderValue=(PAD, PAD, PAD))
-    boxes, spill = _clip(scene.boxes * stretch + offset, size)
-    ignored = np.concatenate(_clip(scene.ignored * stretch + offset, size))
-    return np.asarray(out, np.uint8), boxes, np.concatenate([ignored, spill])
+    moved = whole.boxes * stretch + offset
+    boxes, keep, sliver = _clip(moved, size)
+    regions = clip_boxes(whole.ignored * stretch + offset, size)
+    ignored = np.concatenate([regions[box_area(regions) > 0], boxes[sliver]])
+    return Piece(
+        np.asarray(out, np.uint8),
+        boxes[keep].astype(np.float32),
+        whole.labels[keep],
+        ignored.astype(np.float32),
+        whole.complete,
+    )
 
 
-def _clip(boxes: Floats, size: tuple[int, int]) -> tuple[Floats, Floats]:
-    """Boxes inside the window, and the slivers of cut people, which are nothing to learn from."""
+def _clip(boxes: Floats, size: tuple[int, int]) -> tuple[Floats, Bools, Bools]:
+    """Boxes limited to the window; which are still worth learning, and which are slivers of cut
+    people, from which there is nothing to learn.
+    """
     clipped = clip_boxes(boxes, size)
     area, whole = box_area(clipped), box_area(boxes)
     sides = (clipped[:, 2:] - clipped[:, :2]).min(axis=1, initial=np.inf)
     keep = (sides >= 4) & (area >= 0.2 * whole)
-    sliver = ~keep & (area > 0)
-    return clipped[keep].astype(np.float32), clipped[sliver].astype(np.float32)
+    return clipped, keep, ~keep & (area > 0)
 
 
-def mosaic(
-    parts: Sequence[Scene],
-    size: tuple[int, int],
-    rng: np.random.Generator,
-) -> tuple[Image, Floats, Floats]:
+def mosaic(parts: Sequence[Piece], size: tuple[int, int], rng: np.random.Generator) -> Piece:
     """Four pictures about a random cross. Source: YOLOv4 mosaic, each part cut to its quarter."""
     width, height = size
     cut_x, cut_y = (int(rng.uniform(0.3, 0.7) * side) for side in size)
     canvas = np.empty((height, width, 3), np.uint8)
-    boxes, ignored = [], []
+    boxes, ignored, labels = [], [], []
     quarters = (
         (0, 0, cut_x, cut_y),
         (cut_x, 0, width, cut_y),
         (0, cut_y, cut_x, height),
         (cut_x, cut_y, width, height),
     )
-    for scene, (left, top, right, bottom) in zip(parts, quarters, strict=True):
-        window = (right - left, bottom - top)
-        image, inside, regions = resize_and_crop(scene, window, (0.8, 2.0), rng)
-        canvas[top:bottom, left:right] = image
+    for part, (left, top, right, bottom) in zip(parts, quarters, strict=True):
+        piece = resize_and_crop(part, (right - left, bottom - top), (0.8, 2.0), rng)
+        canvas[top:bottom, left:right] = piece.image
         offset = np.array([left, top, left, top], np.float32)
-        boxes.append(inside + offset)
-        ignored.append(regions + offset)
-    return canvas, np.concatenate(boxes), np.concatenate(ignored)
+        boxes.append(piece.boxes + offset)
+        labels.append(piece.labels)
+        ignored.append(piece.ignored + offset)
+    complete = all(part.complete for part in parts)
+    boxed, regions = np.concatenate(boxes), np.concatenate(ignored)
+    return Piece(canvas, boxed, np.concatenate(labels), regions, complete)
+
+
+def mixup(first: Piece, second: Piece) -> Piece:
+    """Two pictures of one size, half and half, with the boxes of both. Source: YOLOX, RTMDet."""
+    blend = cv2.addWeighted(first.image, 0.5, second.image, 0.5, 0)
+    return Piece(
+        np.asarray(blend, np.uint8),
+        np.concatenate([first.boxes, second.boxes]),
+        np.concatenate([first.labels, second.labels]),
+        np.concatenate([first.ignored, second.ignored]),
+        first.complete and second.complete,
+    )

@@ -222,22 +222,26 @@ def export_model(
         facts: further fields of the card (licence, accuracy, thresholds, ...), or `size`.
     """
     network, spec = load_model(checkpoint)
-    trained = _trained(checkpoint)
+    trained, known = _trained(checkpoint)
+    if len(labels := known.get("labels", ())) > 1 and "person" in labels:
+        known["keep"] = ("person",)
+    if labels:
+        known["labels"] = tuple(labels)
     folder.mkdir(parents=True, exist_ok=True)
     graph = folder / "model.onnx"
     size = tuple(facts.pop("size", trained.get("input_size", spec.input_size)))
     export_onnx(network, graph, input_size=size, half_weights=half_weights)
     digest = hashlib.sha256(graph.read_bytes()).hexdigest()
     file = ModelFile(format="onnx", path=graph.name, sha256=digest, bytes=graph.stat().st_size)
-    if (own := _own_skeleton(trained.get("skeleton"), folder)) is not None:
-        facts.setdefault("skeleton", own)
+    if spec.num_keypoints is not None and "skeleton" in trained:
+        facts.setdefault("skeleton", _own_skeleton(trained["skeleton"], folder))
     card = _card(name, file, spec, size, facts.get("skeleton"))
     sigma = trained.get("sigma")
     if card.codec.kind == "heatmap" and sigma is not None:
         facts.setdefault("codec", card.codec.model_copy(update={"sigma": float(sigma[0])}))
     parameters = sum(p.numel() for p in network.parameters())
-    known = dict(card) | {"notes": "", "parameters": parameters} | facts
-    card = ModelCard.model_validate(known)
+    fields = dict(card) | {"notes": "", "parameters": parameters} | known | facts
+    card = ModelCard.model_validate(fields)
     (folder / "card.yaml").write_text(card.to_yaml(), "utf-8")
     return card
 
@@ -259,9 +263,9 @@ def _card(
     )
 
 
-def _own_skeleton(name: str | None, folder: Path) -> str | None:
+def _own_skeleton(name: str, folder: Path) -> str:
     """The recipe's skeleton as the card names it: a file of the user's is copied beside it."""
-    if name is None or Path(name).suffix not in SKELETON_FILES:
+    if Path(name).suffix not in SKELETON_FILES:
         return name
     load_skeleton(name)  # a bad or missing file is told here
     copy = folder / Path(name).name
@@ -270,9 +274,12 @@ def _own_skeleton(name: str | None, folder: Path) -> str | None:
     return copy.name
 
 
-def _trained(checkpoint: Path) -> dict[str, Any]:
-    """The recipe's ``model`` section; empty for weights that come from elsewhere."""
+def _trained(checkpoint: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The recipe's ``model`` section and what its task adds to the card.
+
+    Both are empty for weights that come from elsewhere.
+    """
     content = read_plain(checkpoint)
-    recipe = content.get("recipe") if isinstance(content, dict) else None
-    model = recipe.get("model") if isinstance(recipe, dict) else None
-    return model if isinstance(model, dict) else {}
+    if not isinstance(content, dict) or not isinstance(content.get("recipe"), dict):
+        return {}, {}
+    return dict(content["recipe"]["model"]), dict(content.get("facts", {}))

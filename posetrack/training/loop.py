@@ -263,6 +263,7 @@ class Trainer:
             "position": vars(self.at).copy(),
             "rng": torch.get_rng_state(),
             "recipe": self.recipe.model_dump(mode="json"),
+            "facts": self.task.facts,
             "commit": _commit(),
         }
         part = self.folder / f"{name}.part"

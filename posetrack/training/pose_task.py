@@ -56,6 +56,11 @@ class PoseTask:
         pictures = ([p.picture for p in people] for people in (self.people, self.val))
         require(recipe, "person with keypoints", *pictures)
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Nothing: the recipe tells it all."""
+        return {}
+
     def build(self) -> nn.Module:
         """A fresh network, beside its teacher where there is one."""
         from posetrack.networks import build

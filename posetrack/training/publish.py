@@ -35,6 +35,7 @@ def publish(checkpoint: Path, folder: Path, *, name: str | None = None) -> Path:
     if isinstance(trained, dict) and isinstance(recipe := trained.get("recipe"), dict):
         content["recipe"] = {k: recipe[k] for k in ("name", "task", "model", "schedule", "ema")}
         content["recipe"]["model"] = recipe["model"] | {"init": None}
+        content["facts"] = trained.get("facts", {})
         content["commit"] = str(trained.get("commit", ""))
         name = name or str(recipe["name"])
     buffer = io.BytesIO()

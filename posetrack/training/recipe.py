@@ -22,12 +22,14 @@ class _Section(BaseModel):
 class ModelSection(_Section):
     """What is trained, and from what: modules are named as in ``backbone.stem``.
 
-    Those of `fresh` take nothing from `init`, those of `freeze` keep what they have.
+    `classes` are a detector's, by name; ``all`` are those of its first source. Modules of `fresh`
+    take nothing from `init`, those of `freeze` keep what they have.
     """
 
     architecture: str
     input_size: tuple[int, int]
     skeleton: str = "coco"
+    classes: tuple[str, ...] | Literal["all"] = ("person",)
     sigma: tuple[float, float] | None = None
     init: str | None = None
     fresh: tuple[str, ...] = ()

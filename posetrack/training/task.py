@@ -22,6 +22,11 @@ class Task(Protocol):
     headline: tuple[str, str]
     reduction: Literal["sum", "mean"]
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What an export must know of the task beside the weights, as fields of a model card."""
+        ...
+
     def build(self) -> nn.Module:
         """A fresh network."""
         ...

@@ -66,17 +66,26 @@ def box(joints: Points, margin: float = 6) -> list[float]:
 
 
 def write_set(
-    folder: Path, count: int, *, seed: int = 0, absent: Sequence[int] = (), name: str = "people"
+    folder: Path,
+    count: int,
+    *,
+    seed: int = 0,
+    absent: Sequence[int] = (),
+    name: str = "people",
+    ghosts: bool = False,
 ) -> Path:
     """`folder`/people.json and people.tar: `count` pictures of one figure each; the JSON's path.
 
-    The joints in `absent` are drawn, but not annotated.
+    The joints in `absent` are drawn, but not annotated. With `ghosts` every other picture is a
+    negative, and its figure of a second category.
     """
     rng = np.random.default_rng(seed)
     images, rows, pictures = [], [], {}
     for i in range(count):
         joints = person(rng)
-        pictures[f"{i:03}.png"] = cv2.imencode(".png", picture([joints], rng))[1].tobytes()
+        ghost = ghosts and bool(i % 2)
+        image = picture([joints], rng)
+        pictures[f"{i:03}.png"] = cv2.imencode(".png", 255 - image if ghost else image)[1].tobytes()
         images.append(
             {"id": i, "file_name": f"{i:03}.png", "width": 160, "height": 160}
             | {"source": "drawn" if i % 2 else "painted", "boxes_complete": True}
@@ -85,12 +94,13 @@ def write_set(
         flat = [float(v) for k in range(17) for v in (*(joints[k] * bool(seen[k])), seen[k])]
         around = box(joints)
         rows.append(
-            {"id": i, "image_id": i, "category_id": 1, "bbox": around, "keypoints": flat}
+            {"id": i, "image_id": i, "category_id": 1 + ghost, "bbox": around, "keypoints": flat}
             | {"area": around[2] * around[3] * 0.6, "iscrowd": 0}
             | {"num_keypoints": sum(map(bool, seen))}
         )
     write_tar(folder / f"{name}.tar", pictures)
-    return write_json(folder / f"{name}.json", images, rows)
+    others = ("ghost",) if ghosts else ()
+    return write_json(folder / f"{name}.json", images, rows, others=others)
 
 
 def write_json(
@@ -98,11 +108,13 @@ def write_json(
     images: Sequence[dict[str, Any]],
     rows: Sequence[dict[str, Any]],
     keypoints: Sequence[str] = COCO.keypoints,
+    others: Sequence[str] = (),
 ) -> Path:
-    """A COCO annotation file of one category."""
-    category = {"id": 1, "name": "person", "keypoints": list(keypoints)}
+    """A COCO annotation file of people, category 1, and of `others`."""
+    categories = [{"id": 1, "name": "person", "keypoints": list(keypoints)}]
+    categories += [{"id": 2 + i, "name": other} for i, other in enumerate(others)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"images": images, "annotations": rows, "categories": [category]}))
+    path.write_text(json.dumps({"images": images, "annotations": rows, "categories": categories}))
     return path
 
 

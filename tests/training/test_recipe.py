@@ -54,9 +54,16 @@ def test_a_recipe_is_read_with_its_defaults(tmp_path: Path) -> None:
     assert recipe.ema is None
 
 
-@pytest.mark.parametrize("name", ["rtmpose-t-body17", "rtmdet-nano-person"])
-def test_the_shipped_recipes_are_valid(name: str) -> None:
-    assert read_recipe(configs_dir() / "train" / f"{name}.yaml", []).name == name
+SHIPPED = sorted((configs_dir() / "train").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_the_shipped_recipes_are_valid(path: Path) -> None:
+    recipe = read_recipe(path, [])
+    assert recipe.name == path.stem
+    assert path.stem.startswith(recipe.model.architecture)
+    width, height = recipe.model.input_size
+    assert path.stem.endswith((f"{height}x{width}", "udp", "coco", "person", "body17"))
 
 
 def test_overrides_win_over_the_file(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from posetrack.types import Floats
+from posetrack.types import Floats, Ints
 
 SIGMAS = {(192, 256): (4.9, 5.66), (256, 256): (5.66, 5.66), (288, 384): (6.0, 6.93)}
 """Published label widths in bins, by input (width, height)."""
@@ -86,6 +86,24 @@ class SimCC:
         peak = np.minimum(simcc_x.max(axis=-1), simcc_y.max(axis=-1))  # (N, K)
         scores = np.clip(peak / self.score_scale, 0, 1)
         return (at / self.split).astype(np.float32), scores.astype(np.float32)
+
+    def average(
+        self, simcc: tuple[Floats, Floats], mirrored: tuple[Floats, Floats], order: Ints
+    ) -> tuple[Floats, Floats]:
+        """Logits of crops averaged with those of the mirrored crops (flip test).
+
+        Pixel x of a crop of width W is pixel W - 1 - x of its mirror image, so bin b is bin
+        ``bins - split - b`` there; MMPose takes ``bins - 1 - b``, which is half a pixel off.
+
+        Args:
+            simcc: (N, K, Wx) and (N, K, Wy).
+            order: (K,) `Skeleton.flip_order`.
+        """
+        bins = self.bins[0]
+        there = np.clip(bins - round(self.split) - np.arange(bins), 0, bins - 1)
+        x = (simcc[0] + mirrored[0][:, order][:, :, there]) / 2
+        y = (simcc[1] + mirrored[1][:, order]) / 2
+        return x.astype(np.float32), y.astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,10 +29,16 @@ class Estimator:
         model: a card, or what `posetrack.zoo.find` returned.
         backend: the loaded graph, ``input`` (N, 3, H, W) -> ``simcc_x``, ``simcc_y``.
         max_batch: crops a run; more people are split over several.
+        flip_test: average with the answer to the mirrored crops: a little better, twice as long.
     """
 
     def __init__(
-        self, model: ResolvedModel | ModelCard, backend: Backend, *, max_batch: int = 32
+        self,
+        model: ResolvedModel | ModelCard,
+        backend: Backend,
+        *,
+        max_batch: int = 32,
+        flip_test: bool = False,
     ) -> None:
         card = model if isinstance(model, ModelCard) else model.card
         if card.task != "pose":
@@ -43,6 +49,7 @@ class Estimator:
         self.keypoint_threshold = card.thresholds.keypoint
         self._fixed_batch = _check_graph(card, self.skeleton, backend)
         self.max_batch = self._fixed_batch or max(1, max_batch)
+        self.flip_test = flip_test
         self._codec = card.simcc()
         self._outputs = _output_names(card, backend)
         width, height = self.input_size
@@ -126,11 +133,20 @@ class Estimator:
             cv2.warpAffine(image, matrix, self.input_size, dst=self._crop, flags=cv2.INTER_LINEAR)
             self._normalize(self._crop, self._batch[row])
         batch = self._batch[: self._fixed_batch or len(boxes)]
-        spec = self.backend.inputs[0]
-        outputs = self.backend.run({spec.name: batch.astype(spec.dtype, copy=False)})
-        simcc_x, simcc_y = (outputs[name][: len(boxes)] for name in self._outputs)
+        simcc = self._answer(batch)
+        if self.flip_test:
+            mirrored = self._answer(np.ascontiguousarray(batch[..., ::-1]))
+            simcc = self._codec.average(simcc, mirrored, self.skeleton.flip_order)
+        simcc_x, simcc_y = (part[: len(boxes)] for part in simcc)
         keypoints_crop, scores = self._codec.decode(simcc_x, simcc_y)
         return transform.inverse(keypoints_crop), scores
+
+    def _answer(self, batch: Floats) -> tuple[Floats, Floats]:
+        """The x and the y output for crops (n, 3, h, w)."""
+        spec = self.backend.inputs[0]
+        outputs = self.backend.run({spec.name: batch.astype(spec.dtype, copy=False)})
+        x, y = (np.asarray(outputs[name], np.float32) for name in self._outputs)
+        return x, y
 
 
 def _check_graph(card: ModelCard, skeleton: Skeleton, backend: Backend) -> int | None:

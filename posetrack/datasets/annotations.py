@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ class Person:
         weights: (K,) 0 where the joint is not annotated, up to 1 where it is certain.
         area: px^2, for OKS.
         labelled: (K,) annotated truth, without pseudo labels.
+        row: the annotation as the file has it.
     """
 
     picture: Picture
@@ -54,6 +55,7 @@ class Person:
     weights: Floats
     area: float
     labelled: Floats
+    row: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Annotations:
     pictures: dict[int, Picture]
     rows: dict[int, list[dict[str, Any]]]
     keypoint_names: tuple[str, ...]
+    categories: dict[int, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path, images: Path | dict[str, ImageStore]) -> Annotations:
@@ -73,6 +76,7 @@ class Annotations:
         try:
             data = json.loads(path.read_bytes())
             names = tuple(data["categories"][0].get("keypoints", ()))
+            categories = {c.get("id", 1): str(c.get("name")) for c in data["categories"]}
             records = {record["id"]: _Record(record) for record in data["images"]}
             rows: dict[int, list[dict[str, Any]]] = {key: [] for key in records}
             for row in data["annotations"]:
@@ -90,7 +94,7 @@ class Annotations:
             store = single or images[record.fields["tar"]]  # type: ignore[index]
             source = str(record.fields.get("source", path.stem))
             pictures[key] = Picture(store, record.name, record.size, source, record.fields)
-        return cls(path, pictures, rows, names)
+        return cls(path, pictures, rows, names, categories)
 
     def people(self, skeleton: Skeleton, *, pseudo_weight: float = 0.0) -> Iterator[Person]:
         """People with at least one keypoint of `skeleton`, matched by keypoint name.
@@ -162,4 +166,4 @@ def _person(
         return None
     box = xywh_to_xyxy(row["bbox"])[0]
     area = float(row.get("area") or np.prod(row["bbox"][2:]))
-    return Person(picture, box, keypoints, weights, area, labelled)
+    return Person(picture, box, keypoints, weights, area, labelled, row)

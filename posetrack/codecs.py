@@ -7,12 +7,13 @@ decoding of DARK (Zhang et al., CVPR 2020).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from posetrack.types import Floats
+from posetrack.types import Floats, Ints
 
 SIGMAS = {(192, 256): (4.9, 5.66), (256, 256): (5.66, 5.66), (288, 384): (6.0, 6.93)}
 """Published label widths in bins, by input (width, height)."""
@@ -93,6 +94,24 @@ class SimCC:
         scores = np.clip(peak / self.score_scale, 0, 1)
         return (at / self.split).astype(np.float32), scores.astype(np.float32)
 
+    def average(
+        self, answers: Sequence[Floats], mirrored: Sequence[Floats], order: Ints
+    ) -> list[Floats]:
+        """Logits of crops averaged with those of the mirrored crops (flip test).
+
+        Pixel x of a crop of width W is pixel W - 1 - x of its mirror image, so bin b is bin
+        ``bins - split - b`` there; MMPose takes ``bins - 1 - b``, which is half a pixel off.
+
+        Args:
+            answers: (N, K, Wx) and (N, K, Wy).
+            order: (K,) `Skeleton.flip_order`.
+        """
+        bins = self.bins[0]
+        there = np.clip(bins - round(self.split) - np.arange(bins), 0, bins - 1)
+        x = (answers[0] + mirrored[0][:, order][:, :, there]) / 2
+        y = (answers[1] + mirrored[1][:, order]) / 2
+        return [x.astype(np.float32), y.astype(np.float32)]
+
 
 @dataclass(frozen=True, slots=True)
 class Heatmap:
@@ -160,6 +179,19 @@ class Heatmap:
         keypoints = (moved * self._step(of_crop=False)).reshape(n, k, 2)
         scores = np.clip(peaks / self.score_scale, 0, 1).reshape(n, k)
         return keypoints.astype(np.float32), scores.astype(np.float32)
+
+    def average(
+        self, answers: Sequence[Floats], mirrored: Sequence[Floats], order: Ints
+    ) -> list[Floats]:
+        """Maps (N, K, h, w) of crops averaged with those of the mirrored crops (flip test).
+
+        The mirror image of a UDP crop has the cells in reverse. Of a plain crop, cell c stands for
+        pixel c * stride, which is nearest to cell w - c there.
+        """
+        there = mirrored[0][:, order][..., ::-1]
+        if not self.udp:
+            there = np.concatenate([there[..., :1], there[..., :-1]], axis=-1)
+        return [((answers[0] + there) / 2).astype(np.float32)]
 
     def _step(self, *, of_crop: bool) -> Floats:
         """Crop px from cell to cell.

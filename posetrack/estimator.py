@@ -30,10 +30,16 @@ class Estimator:
         backend: the loaded graph, ``input`` (N, 3, H, W) -> ``simcc_x``, ``simcc_y``, or
             ``heatmaps`` where the card's codec says so.
         max_batch: crops a run; more people are split over several.
+        flip_test: average with the answer to the mirrored crops: a little better, twice as long.
     """
 
     def __init__(
-        self, model: ResolvedModel | ModelCard, backend: Backend, *, max_batch: int = 32
+        self,
+        model: ResolvedModel | ModelCard,
+        backend: Backend,
+        *,
+        max_batch: int = 32,
+        flip_test: bool = False,
     ) -> None:
         card = model if isinstance(model, ModelCard) else model.card
         if card.task != "pose":
@@ -44,6 +50,7 @@ class Estimator:
         self.keypoint_threshold = card.thresholds.keypoint
         self._fixed_batch = _check_graph(card, self.skeleton, backend)
         self.max_batch = self._fixed_batch or max(1, max_batch)
+        self.flip_test = flip_test
         self._codec = card.decoder()
         self._outputs = _output_names(card, backend)
         width, height = self.input_size
@@ -129,11 +136,18 @@ class Estimator:
             cv2.warpAffine(image, matrix, self.input_size, dst=self._crop, flags=cv2.INTER_LINEAR)
             self._normalize(self._crop, self._batch[row])
         batch = self._batch[: self._fixed_batch or len(boxes)]
+        answers = self._answer(batch)
+        if self.flip_test:
+            mirrored = self._answer(np.ascontiguousarray(batch[..., ::-1]))
+            answers = self._codec.average(answers, mirrored, self.skeleton.flip_order)
+        keypoints_crop, scores = self._codec.decode(*(part[: len(boxes)] for part in answers))
+        return transform.inverse(keypoints_crop), scores
+
+    def _answer(self, batch: Floats) -> list[Floats]:
+        """What the codec reads, for crops (n, 3, h, w)."""
         spec = self.backend.inputs[0]
         outputs = self.backend.run({spec.name: batch.astype(spec.dtype, copy=False)})
-        answers = [outputs[name][: len(boxes)] for name in self._outputs]
-        keypoints_crop, scores = self._codec.decode(*answers)
-        return transform.inverse(keypoints_crop), scores
+        return [np.asarray(outputs[name], np.float32) for name in self._outputs]
 
 
 def _check_graph(card: ModelCard, skeleton: Skeleton, backend: Backend) -> int | None:

@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("posetrack.cli.bench", "Measure models and the whole loop on this machine."),
     "models": ("posetrack.cli.models", "List, describe, fetch and verify models."),
     "train": ("posetrack.cli.train", "Train a detector or a pose model from a recipe."),
+    "evaluate": ("posetrack.cli.evaluate", "Measure accuracy on annotated pictures."),
     "export": ("posetrack.cli.export", "Turn a checkpoint into a model folder."),
     "publish": ("posetrack.cli.publish", "Strip a checkpoint to hand it on."),
     "doctor": ("posetrack.cli.doctor", "Say what works on this machine and what does not."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ class Person:
         weights: (K,) 0 where the joint is not annotated, up to 1 where it is certain.
         area: px^2, for OKS.
         labelled: (K,) annotated truth, without pseudo labels.
+        row: the annotation as the file has it.
     """
 
     picture: Picture
@@ -54,6 +55,7 @@ class Person:
     weights: Floats
     area: float
     labelled: Floats
+    row: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,4 +166,4 @@ def _person(
         return None
     box = xywh_to_xyxy(row["bbox"])[0]
     area = float(row.get("area") or np.prod(row["bbox"][2:]))
-    return Person(picture, box, keypoints, weights, area, labelled)
+    return Person(picture, box, keypoints, weights, area, labelled, row)

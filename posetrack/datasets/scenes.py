@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -53,7 +53,7 @@ class Scene:
 
 
 def scenes(
-    annotations: Annotations, rules: LabelRules, categories: Sequence[int] | None = None
+    annotations: Annotations, rules: LabelRules, categories: Collection[int] | None = None
 ) -> list[Scene]:
     """The pictures of a source as detector scenes, in file order.
 
@@ -61,10 +61,11 @@ def scenes(
     boxes as one class. Machine-made boxes are of the first class.
     """
     found = []
+    number = {category: i for i, category in enumerate(categories or ())}
     for key, picture in annotations.pictures.items():
         labels, ignored = sorted_rows(annotations.rows[key], rules, categories)
         boxes, regions = (xywh_to_xyxy([r["bbox"] for r in part]) for part in (labels, ignored))
-        classes = [0 if categories is None else categories.index(r["category_id"]) for r in labels]
+        classes = [number.get(int(row.get("category_id", -1)), 0) for row in labels]
         complete = bool(picture.fields.get("boxes_complete"))
         if not complete:
             machine = picture.fields.get("pseudo_dets")

@@ -33,17 +33,18 @@ def open_annotations(path: Path, images: Path | None = None) -> Annotations:
     """
     if images is not None:
         return Annotations.read(path, images)
-    for place in (path.with_suffix(".tar"), path.with_suffix("")):
-        if place.exists() and _holds_first(found := Annotations.read(path, place)):
-            return found
     found = Annotations.read(path, path.parent if path.is_file() else Path())
-    if _holds_first(found):
+    if not found.pictures:
         return found
-    first = next(iter(found.pictures.values()), None)
-    named = first.fields.get("tar") if first else None
+    named = next(iter(found.pictures.values())).fields.get("tar")
     for root in (path.parent, path.resolve().parent.parent):
         if named and (root / named).is_file():
             return Annotations.read(path, Stores(root))
+    if _holds_first(found):
+        return found
+    for place in (path.with_suffix(".tar"), path.with_suffix("")):
+        if place.exists() and _holds_first(found := Annotations.read(path, place)):
+            return found
     raise ConfigError(f"the pictures of {path} are not beside it: give --images FOLDER or TAR")
 
 

@@ -71,19 +71,25 @@ def average_precision(scores: Floats, hits: Floats, total: int) -> float:
     return float(precision[at[reached]].sum() / len(at))
 
 
-def detection_metrics(pictures: Sequence[BoxTruth], *, false_per_image: float) -> dict[str, float]:
-    """AP50, and recall at the lowest score that leaves at most `false_per_image` false boxes."""
+def detection_metrics(
+    pictures: Sequence[BoxTruth], *, false_per_image: float, images: int | None = None
+) -> dict[str, float]:
+    """AP50, and recall at the lowest score that leaves at most `false_per_image` false boxes.
+
+    `images` is their number where `pictures` shows one several times, once a class.
+    """
+    count = len(pictures) if images is None else images
     scores, hits, total = match_boxes(pictures)
     order = np.argsort(-scores, kind="stable")
     false = np.cumsum(1 - hits[order])
-    allowed = np.flatnonzero(false <= false_per_image * len(pictures))
+    allowed = np.flatnonzero(false <= false_per_image * count)
     last = int(allowed[-1]) if len(allowed) else -1
     found = float(hits[order][: last + 1].sum())
     return {
         "ap50": average_precision(scores, hits, total),
         "recall": found / max(total, 1),
         "threshold": float(scores[order][last]) if last >= 0 else 1.0,
-        "false_per_image": float(false[last] / max(len(pictures), 1)) if last >= 0 else 0.0,
+        "false_per_image": float(false[last] / max(count, 1)) if last >= 0 else 0.0,
         "boxes": float(total),
-        "images": float(len(pictures)),
+        "images": float(count),
     }

@@ -1,0 +1,292 @@
+"""`posetrack evaluate`: how accurate models are on annotated pictures."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from posetrack.errors import ConfigError
+
+if TYPE_CHECKING:
+    from posetrack.backends.protocol import Backend
+    from posetrack.evaluation.pose import PoseEvaluation
+    from posetrack.skeletons import Skeleton
+    from posetrack.zoo import ResolvedModel
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Accuracy of a pose model, a detector, or both together on annotated pictures.",
+)
+
+LOWEST_SCORE, LOWEST_PERSON = 0.001, 0.05
+
+Data = Annotated[Path, typer.Argument(help="Annotations, COCO's format.", show_default=False)]
+Images = Annotated[
+    Path | None, typer.Option("--images", help="Folder or tar; default beside the annotations.")
+]
+Det = Annotated[str | None, typer.Option("--det", help="Detector: a name, a path or an address.")]
+Pose = Annotated[str | None, typer.Option("--pose", help="Pose model: name, path or address.")]
+Kind = Annotated[str, typer.Option("--backend", help="What runs the networks.")]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")]
+Threads = Annotated[int | None, typer.Option("--threads", help="Threads; default all.", min=1)]
+Flip = Annotated[
+    bool, typer.Option("--flip-test", help="Average with the answer to the mirrored picture.")
+]
+Json = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")]
+Plots = Annotated[
+    Path | None, typer.Option("--plots", help="Folder for curves, bars and the worst cases.")
+]
+Sources = Annotated[
+    bool, typer.Option("--by-source/--no-by-source", help="Tell the figures of each source apart.")
+]
+Nme = Annotated[
+    str | None,
+    typer.Option("--nme", help="Two keypoints whose distance divides: left_eye,right_eye."),
+]
+CONTEXT = {"token_normalize_func": lambda name: name.replace("_", "-")}
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What runs the networks."""
+
+    backend: str
+    device: str
+    threads: int | None
+
+    def open(
+        self, name: str | None, task: Literal["detection", "pose"]
+    ) -> tuple[ResolvedModel, Backend]:
+        """The model and its loaded graph."""
+        from posetrack.opening import open_model
+
+        return open_model(
+            name, task, backend=self.backend, device=self.device, threads=self.threads
+        )
+
+
+@app.command(context_settings=CONTEXT)
+def pose(
+    data: Data,
+    images: Images = None,
+    pose: Pose = None,
+    backend: Kind = "onnxruntime",
+    device: Device = "cpu",
+    threads: Threads = None,
+    flip_test: Flip = False,
+    nme: Nme = None,
+    by_source: Sources = True,
+    json: Json = None,
+    plots: Plots = None,
+) -> None:
+    """A pose model in the true boxes: COCO's AP, PCK, PCKh, AUC, EPE, NME, OKS."""
+    from posetrack.estimator import Estimator
+    from posetrack.evaluation import coco, tables
+    from posetrack.evaluation.pose import evaluate_pose
+
+    coco.require_evaluator()
+    annotations = _annotations(data, images)
+    model, opened = Engine(backend, device, threads).open(pose, "pose")
+    estimator = Estimator(model, opened, flip_test=flip_test)
+    pair = _pair(nme, estimator.skeleton)
+    found = evaluate_pose(annotations, estimator, sources=by_source, pair=pair, watch=_watch)
+    estimator.close()
+    title = f"{model.name} in the true boxes of {data.name}, %"
+    _print_poses(title, found, tables.POSE)
+    _write(json, data, {"pose": model}, _pose_content(found, backend, flip_test=flip_test))
+    _plot_poses(plots, f"{model.name}, {data.name}", found)
+
+
+@app.command(context_settings=CONTEXT)
+def detection(
+    data: Data,
+    images: Images = None,
+    det: Det = None,
+    backend: Kind = "onnxruntime",
+    device: Device = "cpu",
+    threads: Threads = None,
+    by_source: Sources = True,
+    json: Json = None,
+    plots: Plots = None,
+) -> None:
+    """A detector: box AP, and recall where one false box an image is left."""
+    from posetrack.detector import Detector
+    from posetrack.evaluation import coco, tables
+    from posetrack.evaluation.detection import evaluate_detection, shared_classes
+
+    coco.require_evaluator()
+    annotations = _annotations(data, images)
+    model, opened = Engine(backend, device, threads).open(det, "detection")
+    detector = Detector(model, opened, threshold=LOWEST_SCORE)
+    classes = shared_classes(annotations, model.card)
+    threshold = model.card.thresholds.detection
+    found = evaluate_detection(
+        annotations, detector, classes, threshold=threshold, sources=by_source, watch=_watch
+    )
+    detector.close()
+    title = f"{model.name} on {data.name}, %; its threshold is {threshold:g}"
+    _print((title, found.figures, tables.DETECTION), ("classes", found.classes, tables.PARTS))
+    content = {"figures": found.figures, "classes": found.classes, "threshold": threshold}
+    _write(json, data, {"detection": model}, {"backend": backend, **content})
+    if plots is not None:
+        from posetrack.evaluation.plots import precision_recall
+        from posetrack.evaluation.sheets import worst_pictures
+
+        name = f"{model.name}, {data.name}"
+        precision_recall(found.curves, plots / "precision.png", title=name, similarity="IoU")
+        worst_pictures(annotations, found, threshold, plots / "worst.png")
+        _say(f"wrote {plots}")
+
+
+@app.command(context_settings=CONTEXT)
+def pipeline(
+    data: Data,
+    images: Images = None,
+    det: Det = None,
+    pose: Pose = None,
+    backend: Kind = "onnxruntime",
+    device: Device = "cpu",
+    threads: Threads = None,
+    flip_test: Flip = False,
+    nme: Nme = None,
+    by_source: Sources = True,
+    json: Json = None,
+    plots: Plots = None,
+) -> None:
+    """Detector and pose model together: COCO's AP, the share found, PCK end to end."""
+    from posetrack.detector import Detector
+    from posetrack.estimator import Estimator
+    from posetrack.evaluation import coco, tables
+    from posetrack.evaluation.pipeline import evaluate_pipeline
+
+    coco.require_evaluator()
+    annotations = _annotations(data, images)
+    engine = Engine(backend, device, threads)
+    finder, opened = engine.open(det, "detection")
+    detector = Detector(finder, opened, threshold=LOWEST_PERSON)
+    model, opened = engine.open(pose, "pose")
+    estimator = Estimator(model, opened, flip_test=flip_test)
+    found = evaluate_pipeline(
+        annotations,
+        detector,
+        estimator,
+        threshold=finder.card.thresholds.detection,
+        label=_person(finder),
+        sources=by_source,
+        pair=_pair(nme, estimator.skeleton),
+        watch=_watch,
+    )
+    detector.close()
+    estimator.close()
+    title = f"{finder.name} + {model.name} on {data.name}"
+    _print_poses(f"{title}, %", found, tables.PIPELINE)
+    content = _pose_content(found, backend, flip_test=flip_test)
+    _write(json, data, {"detection": finder, "pose": model}, content)
+    _plot_poses(plots, title, found)
+
+
+def _annotations(data: Path, images: Path | None) -> Any:
+    from posetrack.datasets.stores import open_annotations
+
+    return open_annotations(data, images)
+
+
+def _person(finder: ResolvedModel) -> int:
+    """The label of people: the class of that name, or the first one kept."""
+    labels = finder.card.labels
+    return labels.index("person") if "person" in labels else finder.card.kept_labels[0]
+
+
+def _pair(names: str | None, skeleton: Skeleton) -> tuple[int, int] | None:
+    """The two keypoints of --nme. Raises ConfigError where the skeleton has no such pair."""
+    if names is None:
+        return None
+    chosen = [name.strip() for name in names.split(",")]
+    unknown = [name for name in chosen if name not in skeleton.keypoints]
+    if len(chosen) != 2 or unknown:
+        known = ", ".join(skeleton.keypoints[:6])
+        raise ConfigError(f"--nme {names}: give two keypoints of {skeleton.name} ({known}, ...)")
+    first, second = (skeleton.keypoints.index(name) for name in chosen)
+    return first, second
+
+
+def _watch(keys: Sequence[int], text: str) -> Iterable[int]:
+    """The keys, with a bar on stderr where somebody looks."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return track(keys, text, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _print(*parts: tuple[str, Any, Any]) -> None:
+    """Tables on stdout; those without rows are left out."""
+    from posetrack.cli.summary import wide_console
+    from posetrack.evaluation.tables import figure_table
+
+    console = wide_console()
+    for title, figures, columns in parts:
+        if figures:
+            console.print(figure_table(title, figures, columns))
+
+
+def _print_poses(title: str, found: PoseEvaluation, columns: Any) -> None:
+    from posetrack.evaluation.tables import PARTS
+
+    _print((title, found.figures, columns), ("parts, %", found.parts, PARTS))
+
+
+def _pose_content(found: PoseEvaluation, backend: str, *, flip_test: bool) -> dict[str, Any]:
+    from posetrack.evaluation.keypoints import per_keypoint
+
+    rows = zip(found.skeleton.keypoints, per_keypoint(found.errors), strict=True)
+    return {
+        "backend": backend,
+        "flip_test": flip_test,
+        "figures": found.figures,
+        "parts": found.parts,
+        "keypoints": dict(rows),
+    }
+
+
+def _write(
+    path: Path | None, data: Path, models: dict[str, ResolvedModel], content: dict[str, Any]
+) -> None:
+    """The figures as JSON, below what they are of."""
+    if path is None:
+        return
+    from posetrack.evaluation.facts import facts, file_facts, sha256, write_json
+
+    named = {
+        task: {
+            "name": model.name,
+            "input": list(model.card.input.size),
+            "sha256": sha256(model.path),
+        }
+        for task, model in models.items()
+    }
+    said = {**facts("posetrack", sys.argv[1:]), "data": file_facts(data), "models": named}
+    write_json(path, said | content)
+    _say(f"wrote {path}")
+
+
+def _plot_poses(folder: Path | None, title: str, found: PoseEvaluation) -> None:
+    if folder is None:
+        return
+    from posetrack.evaluation.plots import keypoint_bars, precision_recall
+    from posetrack.evaluation.sheets import worst_poses
+
+    precision_recall(found.curves, folder / "precision.png", title=title, similarity="OKS")
+    keypoint_bars(found.errors, found.skeleton, folder / "keypoints.png", title=title)
+    worst_poses(found, folder / "worst.png")
+    _say(f"wrote {folder}")
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)

@@ -16,6 +16,7 @@ from posetrack.networks.cspnext import SCALES, STAGE_BLOCKS
 from posetrack.networks.pickles import listed, read_plain
 from posetrack.networks.rtmdet import SIZES
 from posetrack.networks.rtmpose import SPLIT_RATIO, STRIDE
+from posetrack.networks.slim import narrow
 
 # A name ends in "-<first hex digits of sha256>" or "-<digits>_<date>"; some end in "-<date>" alone.
 _DIGEST = re.compile(r"-([0-9a-f]{7,8})(?:_\d{8})?$")
@@ -119,12 +120,25 @@ def _graph_weights(path: Path) -> dict[str, Tensor]:
 
 
 def load_model(path: str | Path, *, verify: bool = True) -> tuple[nn.Module, Spec]:
-    """The network of a checkpoint in eval mode, its architecture read from the weights' shapes."""
+    """The network of a checkpoint in eval mode, its architecture read from the weights' shapes.
+
+    A pruned checkpoint names it, and its network is as narrow as the weights.
+    """
     state = load_state(path, verify=verify)
-    spec = infer_architecture(state)
-    model = spec.build()
+    slim = slim_architecture(path)
+    spec = infer_architecture(state, slim)
+    model = narrow(spec.build(), state) if slim else spec.build()
     load_into(model, state)
     return model.eval(), spec
+
+
+def slim_architecture(path: str | Path) -> str | None:
+    """What a pruned checkpoint was before; None for any other file."""
+    if Path(path).suffix == ".onnx":
+        return None
+    content = read_plain(Path(path))
+    slim = content.get("slim") if isinstance(content, Mapping) else None
+    return str(content["architecture"]) if slim else None
 
 
 def load_into(
@@ -156,13 +170,15 @@ def load_into(
     return report
 
 
-def infer_architecture(state: Mapping[str, Tensor]) -> Spec:
-    """Architecture, input size and outputs of a state_dict, from the shapes of its tensors."""
+def infer_architecture(state: Mapping[str, Tensor], named: str | None = None) -> Spec:
+    """Architecture, input size and outputs of a state_dict, from the shapes of its tensors.
+
+    Of pruned weights the shapes do not tell the size: `named` does.
+    """
     if "head.mlp2.1.weight" in state:
         raise ModelError("the weights are of RTMW, which is not supported")
     if "bbox_head.rtm_cls.0.weight" in state:
-        scale = _scale(state)
-        size = next(size for size, name in SIZES.items() if name == scale)
+        size = _size(named) or next(s for s, scale in SIZES.items() if scale == _scale(state))
         side = 320 if size == "nano" else 640
         classes = state["bbox_head.rtm_cls.0.weight"].shape[0]
         return Spec(f"rtmdet-{size}", (side, side), num_classes=classes)
@@ -176,10 +192,12 @@ def infer_architecture(state: Mapping[str, Tensor]) -> Spec:
                 f"{width} x {height} px, which do not belong together"
             )
         keypoints = state["head.final_layer.weight"].shape[0]
-        return Spec(f"rtmpose-{_scale(state)}", (width, height), num_keypoints=keypoints)
+        return Spec(
+            f"rtmpose-{_size(named) or _scale(state)}", (width, height), num_keypoints=keypoints
+        )
     if "head.deconv_layers.0.weight" in state:
         keypoints = _require(state, "head.final_layer.weight").shape[0]
-        return Spec(f"cspnext-{_scale(state)}", (192, 256), num_keypoints=keypoints)
+        return Spec(f"cspnext-{_size(named) or _scale(state)}", (192, 256), num_keypoints=keypoints)
     raise ModelError(
         "the weights are of no network known here; they hold "
         + listed(sorted({".".join(name.split(".")[:2]) for name in state}))
@@ -210,6 +228,10 @@ def _without_prefixes(state: dict[str, Tensor]) -> dict[str, Tensor]:
         if state and all(name.startswith(prefix) for name in state):
             state = {name.removeprefix(prefix): value for name, value in state.items()}
     return {k: v for k, v in state.items() if not k.startswith(_DROPPED)}
+
+
+def _size(named: str | None) -> str | None:
+    return named and named.partition("-")[2]
 
 
 def _scale(state: Mapping[str, Tensor]) -> str:

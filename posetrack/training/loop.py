@@ -20,13 +20,15 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from posetrack.errors import ConfigError, DeviceError
+from posetrack.networks.slim import narrow
 from posetrack.training.averaging import WeightAverage
 from posetrack.training.distributed import ALONE, World, summed, synchronise_norms, wait
 from posetrack.training.loader import batches, make_loader
 from posetrack.training.progress import Progress
+from posetrack.training.pruning import Pruner
 from posetrack.training.recipe import Recipe, ScheduleSection
 from posetrack.training.task import Metrics, Task
-from posetrack.training.warmstart import WarmStart, adapt
+from posetrack.training.warmstart import WarmStart, adapt, weights_of
 
 
 def learning_rate(schedule: ScheduleSection, step: int, total: int) -> float:
@@ -100,7 +102,7 @@ class Trainer:
         if recipe.runtime.threads:
             torch.set_num_threads(recipe.runtime.threads)
         self.device = _device(recipe.runtime.device, world)
-        self.model = task.build().to(self.device)
+        self.model = self._as_narrow_as_before(task.build()).to(self.device)
         if world.size > 1:
             self.model = synchronise_norms(self.model, self.device)
         if recipe.runtime.channels_last:
@@ -126,6 +128,7 @@ class Trainer:
                 self.loss, broadcast_buffers=False, find_unused_parameters=True
             )
         self.at = Position()
+        self.pruner: Pruner | None = None
 
     def initialise(self, path: Path) -> WarmStart:
         """Start from the weights of `path`; what does not fit stays fresh.
@@ -148,6 +151,7 @@ class Trainer:
     def run(self, progress: Progress, *, save_every_s: float = 240.0) -> None:
         """Train to the recipe's last epoch, evaluating and saving on the way."""
         schedule = self.recipe.schedule
+        self.pruner = self._make_pruner()
         while self.at.epoch < schedule.epochs:
             self._epoch(progress, save_every_s)
             self.at.epoch, self.at.batch = self.at.epoch + 1, 0
@@ -219,6 +223,8 @@ class Trainer:
             self.scaler.update()
             self.optimizer.zero_grad(set_to_none=True)
             self.at.step += 1
+            if self.pruner:
+                self.pruner.after_step()
             if self.average:
                 self.average.update(self.model)
         return dict(zip(losses, values.tolist(), strict=True))
@@ -237,7 +243,9 @@ class Trainer:
 
     @property
     def published(self) -> nn.Module:
-        """The weights that count: averaged where the recipe averages."""
+        """The network that counts: averaged where the recipe averages, slim where it prunes."""
+        if self.pruner:
+            return self.pruner.slimmed()
         return self.average.model if self.average else self.model
 
     def _evaluate(self, progress: Progress) -> Metrics:
@@ -247,10 +255,47 @@ class Trainer:
         score = metrics[group][key]
         _append_metrics(self.folder / "metrics.csv", self.at.epoch, metrics)
         progress.evaluated(self.at.epoch, metrics)
-        if score > self.at.best:
+        if self.pruner and not self.pruner.done:
+            progress.say(f"{self.pruner.share:.0%} of the multiplications are left")
+        elif score > self.at.best:
             self.at.best = score
             self.save("best.pth")
         return metrics
+
+    def _as_narrow_as_before(self, model: nn.Module) -> nn.Module:
+        """`model` with the channels that what it starts from, or goes on from, still has."""
+        from posetrack.networks.checkpoint import load_state, slim_architecture
+        from posetrack.networks.pickles import read_plain
+
+        last, init = self.folder / "last.pth", self.recipe.model.init
+        self.slim = False
+        if last.is_file():
+            content = read_plain(last)
+            self.slim = bool(content.get("slim"))
+            return narrow(model, content["raw"]) if self.slim else model
+        if init is None:
+            return model
+        path = weights_of(init, self.recipe.task)
+        named = slim_architecture(path)
+        if named is not None and named != self.recipe.model.architecture:
+            raise ConfigError(
+                f"model.init {init} is a pruned {named}: set model.architecture={named}"
+            )
+        self.slim = named is not None
+        return narrow(model, load_state(path)) if self.slim else model
+
+    def _make_pruner(self) -> Pruner | None:
+        how = self.recipe.prune
+        if how is None:
+            return None
+        if self.recipe.ema or self.recipe.distill or self.recipe.runtime.compile:
+            raise ConfigError(
+                f"{self.recipe.name}: prune goes without ema, distill and runtime.compile; use "
+                "them in the training that starts from the pruned network"
+            )
+        width, height = self.recipe.model.input_size
+        example = torch.zeros(1, 3, height, width, device=self.device)
+        return Pruner(self.model, example, flops=how.flops, interval=how.interval, units=how.units)
 
     def save(self, name: str) -> None:
         """Write a checkpoint atomically; ``state_dict`` holds the published weights."""
@@ -264,6 +309,8 @@ class Trainer:
             "rng": torch.get_rng_state(),
             "recipe": self.recipe.model_dump(mode="json"),
             "facts": self.task.facts,
+            "architecture": self.recipe.model.architecture,
+            "slim": self.slim or self.pruner is not None,
             "commit": _commit(),
         }
         part = self.folder / f"{name}.part"

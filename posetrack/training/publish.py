@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from posetrack.errors import ConfigError
-from posetrack.networks.checkpoint import infer_architecture, load_state
+from posetrack.networks.checkpoint import infer_architecture, load_state, slim_architecture
 from posetrack.networks.pickles import read_plain
 
 
@@ -27,9 +27,11 @@ def publish(checkpoint: Path, folder: Path, *, name: str | None = None) -> Path:
         ConfigError: the file is there already.
     """
     state = load_state(checkpoint)
+    slim = slim_architecture(checkpoint)
     content: dict[str, Any] = {
         "state_dict": {key: value.contiguous().clone() for key, value in sorted(state.items())},
-        "architecture": infer_architecture(state).architecture,
+        "architecture": infer_architecture(state, slim).architecture,
+        "slim": slim is not None,
     }
     trained = read_plain(checkpoint)
     if isinstance(trained, dict) and isinstance(recipe := trained.get("recipe"), dict):

@@ -100,6 +100,14 @@ class DistillSection(_Section):
     fade: bool = True
 
 
+class PruneSection(_Section):
+    """Down to a share of the multiplications, a few units every few steps."""
+
+    flops: float = Field(gt=0, lt=1)
+    interval: int = Field(10, gt=0)
+    units: int = Field(1, gt=0)
+
+
 class RuntimeSection(_Section):
     """How it runs; nothing here changes what is learned but rounding."""
 
@@ -122,6 +130,7 @@ class Recipe(_Section):
     ema: EmaSection | None = None
     coarse_weight: float = Field(0.0, ge=0)
     distill: DistillSection | None = None
+    prune: PruneSection | None = None
     pose_stage1: PoseAugmentation = PoseAugmentation()
     pose_stage2: PoseAugmentation = PoseAugmentation(
         shift=0.0, shift_probability=0.0, scale=(0.75, 1.25), rotation_deg=60.0, dropout=0.5

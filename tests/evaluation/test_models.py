@@ -76,7 +76,7 @@ def test_the_pipeline_misses_people_whom_the_detector_misses() -> None:
 def test_two_boxes_on_one_person_are_one_pose() -> None:
     known, fields = two_sources()
     rows = {key: [person(p) for p in known[key]] for key in known}
-    boxes = {key: np.array([xyxy(rows[key][0])] * 2) + [[0] * 4, [3] * 4] for key in known}
+    boxes = {key: np.add([xyxy(rows[key][0])] * 2, [[0] * 4, [3] * 4]) for key in known}
     seer = Seer({key: (boxes[key], [0.9, 0.8], [0, 0]) for key in known})
     data = annotated([rows[key] for key in known], fields=fields)
     found = evaluate_pipeline(data, seer, Heart(known, lambda _: 0, COCO), threshold=0.5)

@@ -23,7 +23,7 @@ def write_data(folder: Path, *, away: int = 0) -> Path:
     """Two pictures with the person whom the constant models see, `away` px to the right of it."""
     points = BOX[:2] + LAYOUT * (BOX[2:] - BOX[:2]) + [away, 0]
     flat = np.column_stack([points, np.full(17, 2)]).ravel().tolist()
-    x, y, right, bottom = BOX + [away, 0, away, 0]
+    x, y, right, bottom = np.add(BOX, [away, 0, away, 0])
     row = {"category_id": 1, "bbox": [x, y, right - x, bottom - y], "area": 9000.0}
     rows = [row | {"id": i, "image_id": i, "keypoints": flat, "iscrowd": 0} for i in (1, 2)]
     images = [

@@ -63,7 +63,7 @@ def keypoint_bars(errors: Errors, skeleton: Skeleton, path: Path, *, title: str)
     left.set(xlabel="error, share of the box's longer side", xlim=(0, None))
     left.set_yticks(places, [f"{name} ({row['annotated']:.0f})" for name, row in rows])
     left.invert_yaxis()
-    left.legend(loc="lower right")
+    left.legend(loc="upper right")
     right.barh(places, [100 * row["pck@0.1"] for _, row in rows], color=ORANGE, height=0.7)
     right.set(xlabel="PCK@0.1, %", xlim=(0, 100))
     for axes in (left, right):

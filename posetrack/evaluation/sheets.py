@@ -77,8 +77,6 @@ def _pose_tile(person: Person, points: Floats, skeleton: Skeleton) -> Image:
     if np.isfinite(points).all():
         found = crop.forward(points[None])[0]
         _draw(tile, found, person.labelled > 0, skeleton, FOUND, 2)
-        for a, b in zip(truth[person.labelled > 0], found[person.labelled > 0], strict=True):
-            cv2.line(tile, _pixel(a), _pixel(b), IGNORED, 1, cv2.LINE_AA)
     return tile
 
 

@@ -27,7 +27,7 @@ def precision_recall(curves: Floats, path: Path, *, title: str, similarity: str)
 
     figure = Figure(figsize=(6, 5))
     axes = figure.add_subplot()
-    recall = np.linspace(0, 1, curves.shape[1])
+    recall = np.linspace(0, 1, curves.shape[1], dtype=np.float32)
     for index, curve in enumerate(curves):
         shade = 0.25 + 0.75 * index / (len(curves) - 1)
         label = f"{similarity} {0.5 + 0.05 * index:.2f}" if index in SHOWN else None

@@ -15,7 +15,7 @@ from posetrack.evaluation.detection import DetectionEvaluation
 from posetrack.evaluation.pose import PoseEvaluation
 from posetrack.geometry import CropTransform, Letterbox
 from posetrack.skeletons import Skeleton
-from posetrack.types import Floats, Image
+from posetrack.types import Bools, Floats, Image
 
 POSE_TILE, BOX_TILE = (240, 300), (360, 290)
 SHEET_WIDTH, MOST = 1470, 24
@@ -85,7 +85,7 @@ def _pose_tile(person: Person, points: Floats, skeleton: Skeleton) -> Image:
 def _draw(
     tile: Image,
     points: Floats,
-    seen: Floats,
+    seen: Bools,
     skeleton: Skeleton,
     colour: tuple[int, int, int],
     width: int,

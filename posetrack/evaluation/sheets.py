@@ -27,12 +27,14 @@ LEAST_KEYPOINTS = 5
 def worst_poses(evaluation: PoseEvaluation, path: Path) -> int:
     """Write the people of lowest OKS: truth thin and white, what was found in orange.
 
-    Only people with five or more annotated keypoints are shown; people who were not found come
-    first. Returns how many are on the sheet.
+    Only people with five or more annotated keypoints are shown; up to half of the sheet is for
+    people who were not found. Returns how many are on it.
     """
     errors = evaluation.errors
     enough = np.flatnonzero(errors.seen.sum(axis=1) >= LEAST_KEYPOINTS)
-    order = enough[np.argsort(errors.oks[enough], kind="stable")][:MOST]
+    ranked = enough[np.argsort(errors.oks[enough], kind="stable")]
+    there = np.isfinite(evaluation.keypoints[ranked]).all(axis=(1, 2))
+    order = [*ranked[~there][: MOST // 2], *ranked[there]][:MOST]
     tiles = []
     for row in order:
         person, points = evaluation.people[row], evaluation.keypoints[row]

@@ -36,6 +36,7 @@ from posetrack.datasets.stores import Stores
 from posetrack.detector import Detector
 from posetrack.estimator import Estimator
 from posetrack.evaluation.boxes import BoxTruth, detection_metrics, match_boxes
+from posetrack.evaluation.facts import sha256
 from posetrack.evaluation.keypoints import pose_metrics
 from posetrack.geometry import iou_matrix
 from posetrack.types import Floats, Image
@@ -96,7 +97,7 @@ def describe(name: str | None, task: Task) -> dict[str, Any]:
     """Which model this was."""
     model = zoo.find(name, task=task)
     size = list(model.card.input.size)
-    return {"name": model.name, "input": size, "sha256": report.sha256(model.path)}
+    return {"name": model.name, "input": size, "sha256": sha256(model.path)}
 
 
 def look(data: Path, detector: Detector, estimator: Estimator) -> Iterator[Sighting]:

@@ -39,6 +39,8 @@ import av
 import report
 from probe import Gate
 
+from posetrack.evaluation.facts import sha256
+
 Row = dict[str, Any]
 ATTEMPTS = 4
 
@@ -87,7 +89,7 @@ def main() -> None:
                 print_row(rows[-1])
     print_rows(rows)
     models = {"detector": chosen.det_onnx, "pose": chosen.pose_onnx}
-    digests = {key: report.sha256(path) for key, path in models.items()}
+    digests = {key: sha256(path) for key, path in models.items()}
     figures = {"models_sha256": digests, "gated": not chosen.ungated, "comparisons": rows}
     report.write(chosen.json, figures)
 

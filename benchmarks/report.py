@@ -13,9 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from posetrack.evaluation.facts import command, facts, machine, sha256, versions, write_json
-
-__all__ = ["command", "machine", "sha256", "versions"]
+from posetrack.evaluation.facts import facts, write_json
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"

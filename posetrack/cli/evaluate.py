@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from posetrack.cli import figures
 from posetrack.errors import ConfigError
 
 if TYPE_CHECKING:
     from posetrack.backends.protocol import Backend
-    from posetrack.evaluation.pose import PoseEvaluation
     from posetrack.skeletons import Skeleton
     from posetrack.zoo import ResolvedModel
 
@@ -95,12 +93,14 @@ def pose(
     model, opened = Engine(backend, device, threads).open(pose, "pose")
     estimator = Estimator(model, opened, flip_test=flip_test)
     pair = _pair(nme, estimator.skeleton)
-    found = evaluate_pose(annotations, estimator, sources=by_source, pair=pair, watch=_watch)
+    found = evaluate_pose(annotations, estimator, sources=by_source, pair=pair, watch=figures.watch)
     estimator.close()
     title = f"{model.name} in the true boxes of {data.name}, %"
-    _print_poses(title, found, tables.POSE)
-    _write(json, data, {"pose": model}, _pose_content(found, backend, flip_test=flip_test))
-    _plot_poses(plots, f"{model.name}, {data.name}", found)
+    figures.print_poses(title, found, tables.POSE)
+    figures.write(
+        json, data, {"pose": model}, figures.pose_content(found, backend, flip_test=flip_test)
+    )
+    figures.plot_poses(plots, f"{model.name}, {data.name}", found)
 
 
 @app.command(context_settings=CONTEXT)
@@ -127,13 +127,15 @@ def detection(
     classes = shared_classes(annotations, model.card)
     threshold = model.card.thresholds.detection
     found = evaluate_detection(
-        annotations, detector, classes, threshold=threshold, sources=by_source, watch=_watch
+        annotations, detector, classes, threshold=threshold, sources=by_source, watch=figures.watch
     )
     detector.close()
     title = f"{model.name} on {data.name}, %; its threshold is {threshold:g}"
-    _print((title, found.figures, tables.DETECTION), ("classes", found.classes, tables.PARTS))
+    figures.print_tables(
+        (title, found.figures, tables.DETECTION), ("classes", found.classes, tables.PARTS)
+    )
     content = {"figures": found.figures, "classes": found.classes, "threshold": threshold}
-    _write(json, data, {"detection": model}, {"backend": backend, **content})
+    figures.write(json, data, {"detection": model}, {"backend": backend, **content})
     if plots is not None:
         from posetrack.evaluation.plots import precision_recall
         from posetrack.evaluation.sheets import worst_pictures
@@ -141,7 +143,7 @@ def detection(
         name = f"{model.name}, {data.name}"
         precision_recall(found.curves, plots / "precision.png", title=name, similarity="IoU")
         worst_pictures(annotations, found, threshold, plots / "worst.png")
-        _say(f"wrote {plots}")
+        figures.say(f"wrote {plots}")
 
 
 @app.command(context_settings=CONTEXT)
@@ -180,15 +182,15 @@ def pipeline(
         label=_person(finder),
         sources=by_source,
         pair=_pair(nme, estimator.skeleton),
-        watch=_watch,
+        watch=figures.watch,
     )
     detector.close()
     estimator.close()
     title = f"{finder.name} + {model.name} on {data.name}"
-    _print_poses(f"{title}, %", found, tables.PIPELINE)
-    content = _pose_content(found, backend, flip_test=flip_test)
-    _write(json, data, {"detection": finder, "pose": model}, content)
-    _plot_poses(plots, title, found)
+    figures.print_poses(f"{title}, %", found, tables.PIPELINE)
+    content = figures.pose_content(found, backend, flip_test=flip_test)
+    figures.write(json, data, {"detection": finder, "pose": model}, content)
+    figures.plot_poses(plots, title, found)
 
 
 def _annotations(data: Path, images: Path | None) -> Any:
@@ -214,79 +216,3 @@ def _pair(names: str | None, skeleton: Skeleton) -> tuple[int, int] | None:
         raise ConfigError(f"--nme {names}: give two keypoints of {skeleton.name} ({known}, ...)")
     first, second = (skeleton.keypoints.index(name) for name in chosen)
     return first, second
-
-
-def _watch(keys: Sequence[int], text: str) -> Iterable[int]:
-    """The keys, with a bar on stderr where somebody looks."""
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    return track(keys, text, console=console, transient=True, disable=not console.is_terminal)
-
-
-def _print(*parts: tuple[str, Any, Any]) -> None:
-    """Tables on stdout; those without rows are left out."""
-    from posetrack.cli.summary import wide_console
-    from posetrack.evaluation.tables import figure_table
-
-    console = wide_console()
-    for title, figures, columns in parts:
-        if figures:
-            console.print(figure_table(title, figures, columns))
-
-
-def _print_poses(title: str, found: PoseEvaluation, columns: Any) -> None:
-    from posetrack.evaluation.tables import PARTS
-
-    _print((title, found.figures, columns), ("parts, %", found.parts, PARTS))
-
-
-def _pose_content(found: PoseEvaluation, backend: str, *, flip_test: bool) -> dict[str, Any]:
-    from posetrack.evaluation.keypoints import per_keypoint
-
-    rows = zip(found.skeleton.keypoints, per_keypoint(found.errors), strict=True)
-    return {
-        "backend": backend,
-        "flip_test": flip_test,
-        "figures": found.figures,
-        "parts": found.parts,
-        "keypoints": dict(rows),
-    }
-
-
-def _write(
-    path: Path | None, data: Path, models: dict[str, ResolvedModel], content: dict[str, Any]
-) -> None:
-    """The figures as JSON, below what they are of."""
-    if path is None:
-        return
-    from posetrack.evaluation.facts import facts, file_facts, sha256, write_json
-
-    named = {
-        task: {
-            "name": model.name,
-            "input": list(model.card.input.size),
-            "sha256": sha256(model.path),
-        }
-        for task, model in models.items()
-    }
-    said = {**facts("posetrack", sys.argv[1:]), "data": file_facts(data), "models": named}
-    write_json(path, said | content)
-    _say(f"wrote {path}")
-
-
-def _plot_poses(folder: Path | None, title: str, found: PoseEvaluation) -> None:
-    if folder is None:
-        return
-    from posetrack.evaluation.plots import keypoint_bars, precision_recall
-    from posetrack.evaluation.sheets import worst_poses
-
-    precision_recall(found.curves, folder / "precision.png", title=title, similarity="OKS")
-    keypoint_bars(found.errors, found.skeleton, folder / "keypoints.png", title=title)
-    worst_poses(found, folder / "worst.png")
-    _say(f"wrote {folder}")
-
-
-def _say(text: str) -> None:
-    typer.echo(text, err=True)

@@ -62,7 +62,7 @@ class Errors:
     @property
     def relative(self) -> Floats:
         """(N, K) distances as shares of the box's longer side."""
-        return self.distance / np.maximum(self.sides, 1e-6)[:, None]
+        return np.asarray(self.distance / np.maximum(self.sides, 1e-6)[:, None], np.float32)
 
 
 def pose_metrics(

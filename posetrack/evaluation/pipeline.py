@@ -115,7 +115,7 @@ def _similarity(poses: Poses) -> Floats:
     """(n, n) COCO's OKS between poses, each pair by the mean of its boxes' areas."""
     area = box_area(poses.boxes)
     variance = np.asarray((2 * np.array(poses.skeleton.sigmas)) ** 2, np.float32)
-    scale = (area[:, None] + area[None]) / 2
+    scale = np.asarray((area[:, None] + area[None]) / 2, np.float32)
     return oks_matrix(poses.keypoints, poses.keypoints, variance=variance, scale_sq=scale)
 
 
@@ -136,7 +136,7 @@ def _found_figures(
     """The share of people found, and the accuracy of these alone."""
     if not people:
         return {}
-    found = np.isfinite(keypoints).all(axis=(1, 2))
+    found = np.asarray(np.isfinite(keypoints).all(axis=(1, 2)), np.bool_)
     some = [person for person, there in zip(people, found, strict=True) if there]
     alone = pose_metrics(some, keypoints[found], skeleton)
     return {

@@ -27,7 +27,7 @@ def precision_recall(curves: Floats, path: Path, *, title: str, similarity: str)
 
     figure = Figure(figsize=(6, 5))
     axes = figure.add_subplot()
-    recall = np.linspace(0, 1, curves.shape[1])
+    recall = np.linspace(0, 1, curves.shape[1], dtype=np.float32)
     for index, curve in enumerate(curves):
         shade = 0.25 + 0.75 * index / (len(curves) - 1)
         label = f"{similarity} {0.5 + 0.05 * index:.2f}" if index in SHOWN else None
@@ -63,7 +63,7 @@ def keypoint_bars(errors: Errors, skeleton: Skeleton, path: Path, *, title: str)
     left.set(xlabel="error, share of the box's longer side", xlim=(0, None))
     left.set_yticks(places, [f"{name} ({row['annotated']:.0f})" for name, row in rows])
     left.invert_yaxis()
-    left.legend(loc="lower right")
+    left.legend(loc="upper right")
     right.barh(places, [100 * row["pck@0.1"] for _, row in rows], color=ORANGE, height=0.7)
     right.set(xlabel="PCK@0.1, %", xlim=(0, 100))
     for axes in (left, right):

@@ -15,9 +15,11 @@ from posetrack.evaluation.detection import DetectionEvaluation
 from posetrack.evaluation.pose import PoseEvaluation
 from posetrack.geometry import CropTransform, Letterbox
 from posetrack.skeletons import Skeleton
-from posetrack.types import Floats, Image
+from posetrack.types import Bools, Floats, Image
 
-TILE, COLUMNS, MOST = (240, 300), 6, 24
+POSE_TILE, BOX_TILE = (240, 300), (360, 290)
+SHEET_WIDTH, MOST = 1470, 24
+MOST_SCORES = 8
 TRUE, FOUND, IGNORED = (240, 240, 240), (60, 110, 255), (160, 160, 160)  # white, orange, grey
 LEAST_KEYPOINTS = 5
 
@@ -25,12 +27,14 @@ LEAST_KEYPOINTS = 5
 def worst_poses(evaluation: PoseEvaluation, path: Path) -> int:
     """Write the people of lowest OKS: truth thin and white, what was found in orange.
 
-    Only people with five or more annotated keypoints are shown; people who were not found come
-    first. Returns how many are on the sheet.
+    Only people with five or more annotated keypoints are shown; up to half of the sheet is for
+    people who were not found. Returns how many are on it.
     """
     errors = evaluation.errors
     enough = np.flatnonzero(errors.seen.sum(axis=1) >= LEAST_KEYPOINTS)
-    order = enough[np.argsort(errors.oks[enough], kind="stable")][:MOST]
+    ranked = enough[np.argsort(errors.oks[enough], kind="stable")]
+    there = np.isfinite(evaluation.keypoints[ranked]).all(axis=(1, 2))
+    order = [*ranked[~there][: MOST // 2], *ranked[there]][:MOST]
     tiles = []
     for row in order:
         person, points = evaluation.people[row], evaluation.keypoints[row]
@@ -47,8 +51,8 @@ def worst_pictures(
 ) -> int:
     """Write the pictures with most misses and false boxes above `threshold`.
 
-    True boxes are thin and white, found ones orange with their score, ignore regions grey. Returns
-    how many pictures are on the sheet.
+    True boxes are white, found ones orange (with their scores where they are few), ignore regions
+    grey. Returns how many pictures are on the sheet.
     """
     wrong = {key: _mistakes(rows, threshold) for key, rows in evaluation.pictures.items()}
     order = sorted((k for k in wrong if sum(wrong[k])), key=lambda k: -sum(wrong[k]))[:MOST]
@@ -70,22 +74,20 @@ def _mistakes(rows: Sequence[BoxTruth], threshold: float) -> tuple[int, int]:
 
 
 def _pose_tile(person: Person, points: Floats, skeleton: Skeleton) -> Image:
-    crop = CropTransform.from_boxes(person.box[None], TILE, 1.4)
+    crop = CropTransform.from_boxes(person.box[None], POSE_TILE, 1.4)
     tile = crop.crop(person.picture.load(), 0)
     truth = crop.forward(person.keypoints[None])[0]
     _draw(tile, truth, person.labelled > 0, skeleton, TRUE, 1)
     if np.isfinite(points).all():
         found = crop.forward(points[None])[0]
         _draw(tile, found, person.labelled > 0, skeleton, FOUND, 2)
-        for a, b in zip(truth[person.labelled > 0], found[person.labelled > 0], strict=True):
-            cv2.line(tile, _pixel(a), _pixel(b), IGNORED, 1, cv2.LINE_AA)
     return tile
 
 
 def _draw(
     tile: Image,
     points: Floats,
-    seen: Floats,
+    seen: Bools,
     skeleton: Skeleton,
     colour: tuple[int, int, int],
     width: int,
@@ -98,16 +100,17 @@ def _draw(
 
 
 def _box_tile(picture: Picture, rows: Sequence[BoxTruth], threshold: float) -> Image:
-    box = Letterbox(picture.size, TILE)
+    box = Letterbox(picture.size, BOX_TILE)
     tile = box.resize(picture.load(), pad=20)
     stretch = np.tile(np.array(box.resized) / np.array(picture.size), 2)
     for row in rows:
-        for boxes, colour, width in ((row.ignored, IGNORED, 1), (row.truth, TRUE, 1)):
-            for corners in boxes * stretch:
-                cv2.rectangle(tile, _pixel(corners[:2]), _pixel(corners[2:]), colour, width)
         above = row.scores > threshold
-        for corners, score in zip(row.boxes[above] * stretch, row.scores[above], strict=True):
-            cv2.rectangle(tile, _pixel(corners[:2]), _pixel(corners[2:]), FOUND, 2)
+        layers = ((row.ignored, IGNORED), (row.boxes[above], FOUND), (row.truth, TRUE))
+        for boxes, colour in layers:
+            for corners in boxes * stretch:
+                cv2.rectangle(tile, _pixel(corners[:2]), _pixel(corners[2:]), colour, 1)
+        few = above & (above.sum() <= MOST_SCORES)
+        for corners, score in zip(row.boxes[few] * stretch, row.scores[few], strict=True):
             _text(tile, f"{score:.2f}", (int(corners[0]) + 2, int(corners[1]) + 12))
     return tile
 
@@ -131,11 +134,11 @@ def _text(tile: Image, text: str, place: tuple[int, int]) -> None:
 
 
 def _write(tiles: list[Image], path: Path) -> None:
-    """Rows of `COLUMNS` tiles. Raises SinkError where the file cannot be written."""
+    """As many tiles side by side as fit. Raises SinkError where the file cannot be written."""
     if not tiles:
         return
-    columns = min(COLUMNS, len(tiles))
-    width, height = TILE
+    height, width = tiles[0].shape[:2]
+    columns = min(SHEET_WIDTH // (width + 4), len(tiles))
     rows = -(-len(tiles) // columns)
     sheet = np.zeros((rows * (height + 4), columns * (width + 4), 3), np.uint8)
     for number, tile in enumerate(tiles):

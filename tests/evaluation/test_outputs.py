@@ -88,4 +88,4 @@ def test_pictures_without_mistakes_are_not_on_the_sheet(tmp_path: Path) -> None:
     assert sheets.worst_pictures(data, found, 0.95, tmp_path / "both.png") == 2
     sheet = cv2.imread(str(tmp_path / "both.png"))
     assert sheet is not None
-    assert sheet.shape[1] == 2 * 244
+    assert sheet.shape[1] == 2 * 364

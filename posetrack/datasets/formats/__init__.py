@@ -1,0 +1,1 @@
+"""Annotation formats of other tools, read into and written from COCO's."""

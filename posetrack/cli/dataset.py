@@ -116,3 +116,41 @@ def split_set(
         write_json(files[name], part, force=force)
         people = len(part["annotations"])
         typer.echo(f"wrote {files[name]}: {len(records)} pictures, {people} annotations")
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A file or a folder.")],
+    output: Annotated[Path, typer.Argument(help="A .json for COCO, else a folder.")],
+    from_: Annotated[
+        str | None, typer.Option("--from", help="coco, yolo, labelme or cvat; found out if absent.")
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option(help="coco, yolo or labelme; coco for an OUTPUT.json.")
+    ] = None,
+    images: ImagesOption = None,
+    skeleton: Annotated[
+        str | None, typer.Option(help="Names of the keypoints where INPUT has none.")
+    ] = None,
+    force: ForceOption = False,
+) -> None:
+    """Convert between COCO keypoints, YOLO-pose, labelme and (reading) CVAT for images."""
+    from posetrack.datasets import convert as formats
+    from posetrack.datasets.coco import refuse_existing
+    from posetrack.datasets.locate import Pictures
+
+    target = to or ("coco" if output.suffix.lower() == ".json" else None)
+    if target is None:
+        raise typer.BadParameter("say --to yolo or --to labelme", param_hint="OUTPUT")
+    document = formats.read(source, from_ or formats.detect(source), skeleton)
+    refuse_existing([output] if output.is_file() else [], source=source, force=force)
+    pictures = None
+    if target != "coco":
+        place = images or (document.path if document.path.is_dir() else None)
+        pictures = Pictures(document, place)
+        if not pictures.known:
+            typer.echo("posetrack: no pictures found, none copied: use --images", err=True)
+    for note in formats.write(document, output, target, pictures=pictures, force=force):
+        typer.echo(f"posetrack: {note}", err=True)
+    counts = f"{len(document.images)} pictures, {len(document.annotations)} annotations"
+    typer.echo(f"wrote {output}: {counts}")

@@ -81,7 +81,7 @@ def _labels(document: CocoFile) -> dict[int, set[str]]:
 class _Part:
     """One part being filled: how much of each label it still lacks, and has."""
 
-    lacks: dict[float]
+    lacks: dict[str, float]
     has: Counter[str]
     records: list[Row]
 

@@ -36,3 +36,26 @@ def check(
         check_sides(document, skeleton, report)
     check_pictures(document, pictures, report, progress=progress)
     return report
+
+
+MEANINGLESS = {
+    "incomplete-image",
+    "duplicate-image-id",
+    "duplicate-file",
+    "unknown-image",
+    "unknown-category",
+    "bad-box",
+    "keypoint-count",
+    "bad-keypoints",
+    "unnamed-keypoints",
+    "visibility",
+}
+"""Findings that leave an annotation without a meaning in other formats."""
+
+
+def first_meaningless(document: CocoFile) -> str | None:
+    """Why `document` cannot be converted: the first finding; None where it can."""
+    report = Report()
+    check_records(document, report)
+    check_people(document, report)
+    return next((f"{f} ({f.kind})" for f in report.findings if f.kind in MEANINGLESS), None)

@@ -40,6 +40,9 @@ class CocoFile:
         if not isinstance(data, dict):
             raise ConfigError(f"{path} is not a COCO annotation file: it holds no object")
         lists = [_rows(path, data, key) for key in ("images", "annotations", "categories")]
+        for category in lists[2]:
+            if not isinstance(category.get("keypoints", []), list):
+                raise ConfigError(f"{path}: 'keypoints' of a category is no list of names")
         other = {k: v for k, v in data.items() if k not in ("images", "annotations", "categories")}
         return cls(path, lists[0], lists[1], lists[2], other)
 

@@ -72,7 +72,14 @@ def write_sheet(
         SinkError: it cannot be written, or its suffix is no picture's.
     """
     labels = None if skeleton is None else Labels.of(document, skeleton)
-    tiles = [_tile(cell, document, pictures, skeleton, labels) for cell in cells]
+    records = {key(record.get("id")): record for record in document.images}
+    tiles = []
+    for cell in cells:
+        row = document.annotations[cell.row]
+        record = records.get(key(row.get("image_id")), {})
+        crop = _crop(_load(record, pictures), row, cell.row, skeleton, labels)
+        name = Path(str(record.get("file_name", "?"))).name
+        tiles.append(_captioned(crop, (f"#{row.get('id')} {name}", *cell.caption)))
     width, height = CELL[0], CELL[1] + CAPTION_PX
     columns = min(COLUMNS, max(1, len(tiles)))
     rows = max(1, -(-len(tiles) // columns))
@@ -89,44 +96,34 @@ def write_sheet(
     write_bytes(path, data.tobytes(), force=True)
 
 
-def _tile(
-    cell: Cell,
-    document: CocoFile,
-    pictures: Pictures,
-    skeleton: Skeleton | None,
-    labels: Labels | None,
-) -> Image:
-    """(CELL height + CAPTION_PX, CELL width, 3) one crop with its caption."""
-    row = document.annotations[cell.row]
-    records = {key(record.get("id")): record for record in document.images}
-    record = records.get(key(row.get("image_id")), {})
+def _captioned(crop: Image, lines: Sequence[str]) -> Image:
+    """(CELL height + CAPTION_PX, CELL width, 3) the crop with its caption below."""
     tile = np.full((CELL[1] + CAPTION_PX, CELL[0], 3), INK, np.uint8)
-    image = _load(record, pictures)
-    box = numbers(row.get("bbox"), 4)
-    if image is not None and box is not None:
-        tile[: CELL[1]] = _crop(image, box, cell.row, skeleton, labels)
-    name = Path(str(record.get("file_name", "?"))).name
-    for i, line in enumerate((f"#{row.get('id')} {name}", *cell.caption)):
+    tile[: CELL[1]] = crop
+    for i, line in enumerate(lines):
         at = (4, CELL[1] + 12 + 15 * i)
         cv2.putText(tile, line[:40], at, cv2.FONT_HERSHEY_SIMPLEX, 0.37, PAPER, 1, cv2.LINE_AA)
     return tile
 
 
 def _crop(
-    image: Image, box: list[float], row: int, skeleton: Skeleton | None, labels: Labels | None
+    image: Image | None, row: Row, place: int, skeleton: Skeleton | None, labels: Labels | None
 ) -> Image:
     """(CELL height, CELL width, 3) what is around the box, with box and keypoints drawn."""
+    box = numbers(row.get("bbox"), 4)
+    if image is None or box is None:
+        return np.full((CELL[1], CELL[0], 3), INK, np.uint8)
     boxes = xywh_to_xyxy(box)
     crop = CropTransform.from_boxes(boxes, CELL, PADDING)
     picture = crop.crop(image, 0).copy()
-    corners = crop.forward(boxes.reshape(1, 2, 2))[0].round().astype(int).tolist()
+    far = 4 * max(CELL)  # a broken box may lie further away than OpenCV can count
+    corners = crop.forward(boxes.reshape(1, 2, 2))[0].clip(-far, far).round().astype(int).tolist()
     cv2.rectangle(picture, corners[0], corners[1], PAPER, 1, cv2.LINE_AA)
-    found = np.flatnonzero(labels.rows == row) if labels is not None else ()
-    if skeleton is None or labels is None or not len(found):
+    if skeleton is None or labels is None or place not in labels.rows:
         return picture
-    i = int(found[0])
+    i = int(np.flatnonzero(labels.rows == place)[0])
     points = crop.forward(labels.points[[i]])
-    scores = np.minimum(labels.visibility[[i]], 1)
+    scores = np.clip(labels.visibility[[i]], 0, 1)
     one = np.ones(1, np.float32)
     poses = Poses(points, scores, np.asarray(corners, np.float32).reshape(1, 4), one, skeleton)
     tracks = Tracks(poses, np.zeros(1, np.int64), one, np.ones(1, bool))

@@ -14,6 +14,7 @@ rotation, whatever way up the person is; in the other sense only if left is righ
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,9 @@ MIN_PEOPLE = 100
 BINS = 12
 CERTAIN = 3.0
 """Log odds (20 to 1) of the votes against a pair from which on it is suspect."""
+MAX_PAIRS = 24
+"""Of more pairs, only the first vote (whole-body sets list the body first): memory grows with the
+square."""
 MIN_FACE = 0.03
 """Faces smaller than this (eye distance times nose distance, against the body's extent) say
 nothing."""
@@ -99,41 +103,65 @@ def suspect_pairs(points: Floats, seen: Bools, skeleton: Skeleton) -> list[Suspe
     """People (N, K, 2) of whom some pairs disagree with the others, the most certain first."""
     if not skeleton.flip_pairs or not len(points):
         return []
-    ballots = votes(*pair_vectors(points, seen, skeleton))
-    certain = _calibrated(ballots.sum(axis=2))
-    against = np.flatnonzero(certain.min(axis=1) <= -CERTAIN)
-    found = [_swaps(person, ballots[person], certain[person]) for person in against.tolist()]
+    skeleton = replace(skeleton, flip_pairs=skeleton.flip_pairs[:MAX_PAIRS])
+    vectors, both = pair_vectors(points, seen, skeleton)
+    ballots = votes(vectors, both)
+    swaps = candidates(skeleton)
+    sums = np.stack([_across(ballots, both, swap) for swap in swaps], axis=1)
+    certain = np.stack([_calibrated(column) for column in sums.T], axis=1)
+    found = []
+    for person in np.flatnonzero(certain.min(axis=1) <= -CERTAIN).tolist():
+        # Of the swaps that are likely, the one that explains most votes.
+        gain = np.where(certain[person] <= -CERTAIN, -sums[person], -np.inf)
+        best = int(gain.argmax())
+        shown = tuple(pair for pair in swaps[best] if both[person, pair])
+        found.append(Suspect(person, shown, float(-certain[person, best])))
     return sorted(found, key=lambda suspect: -suspect.odds)
 
 
-def _calibrated(sums: Floats) -> Floats:
-    """(N, P) log odds that each pair is right by its sum of votes, whose sizes are taken from the
-    set once more: the votes of one person are not independent, and some pairs cross naturally.
+def candidates(skeleton: Skeleton) -> list[tuple[int, ...]]:
+    """Sets of pairs that get swapped together: each alone, and all beyond a joint (the whole leg,
+    the lower arm), found by cutting one limb.
     """
-    found = np.zeros_like(sums)
-    for pair in range(sums.shape[1]):
-        shown = sums[:, pair] != 0
-        if shown.sum() >= MIN_PEOPLE:
-            found[shown, pair] = _log_odds(sums[shown, pair])
+    pair_of = {int(k): p for p, pair in enumerate(left_first(skeleton)) for k in pair}
+    ends = ((pair_of.get(a), pair_of.get(b)) for a, b in skeleton.limbs)
+    edges = {(min(p, q), max(p, q)) for p, q in ends if p is not None and q is not None and p != q}
+    found = {(p,) for p in pair_of.values()}
+    for cut in edges:
+        sides = [_reached(start, edges - {cut}) for start in cut]
+        beyond = min(sides, key=len)
+        if cut[0] not in sides[1] and len(beyond) > 1:
+            found.add(tuple(sorted(beyond)))
+    return sorted(found)
+
+
+def _reached(start: int, edges: set[tuple[int, int]]) -> set[int]:
+    """Everything connected to `start`."""
+    found, waiting = {start}, [start]
+    while waiting:
+        here = waiting.pop()
+        near = {q if p == here else p for p, q in edges if here in (p, q)} - found
+        found |= near
+        waiting += near
     return found
 
 
-def _swaps(person: int, ballot: Floats, certain: Floats) -> Suspect:
-    """Turn the pair with most votes against it, until the others are no more against any."""
-    ballot = ballot.copy()
-    turned = np.zeros(len(ballot), bool)
-    for _ in range(len(ballot)):
-        sums = ballot.sum(axis=1)
-        worst = int(sums.argmin() if turned.any() else certain.argmin())
-        if turned.any() and sums[worst] > -CERTAIN:
-            break
-        ballot[worst] *= -1
-        ballot[:, worst] *= -1
-        turned[worst] = ~turned[worst]
-    voting = (ballot != 0).any(axis=1)
-    if turned.sum() * 2 > voting.sum():  # the rest of the person is the same answer, and shorter
-        turned = voting & ~turned
-    return Suspect(person, tuple(np.flatnonzero(turned).tolist()), float(-certain.min()))
+def _across(ballots: Floats, both: Bools, swap: tuple[int, ...]) -> Floats:
+    """(N,) votes between the pairs of `swap` and the others; 0 where not all of them are shown."""
+    others = [pair for pair in range(both.shape[1]) if pair not in swap]
+    total = ballots[:, list(swap)][:, :, others].sum(axis=(1, 2))
+    return np.where(both[:, list(swap)].all(axis=1), total, 0).astype(np.float32)
+
+
+def _calibrated(sums: Floats) -> Floats:
+    """(N,) log odds that a person is right by the sum of votes, whose sizes are taken from the set
+    once more: the votes of one person are not independent, and some pairs cross naturally.
+    """
+    found = np.zeros_like(sums)
+    shown = sums != 0
+    if shown.sum() >= MIN_PEOPLE:
+        found[shown] = _log_odds(sums[shown])
+    return found
 
 
 def face_sense(points: Floats, seen: Bools, skeleton: Skeleton) -> npt.NDArray[np.int64]:

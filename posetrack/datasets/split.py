@@ -23,8 +23,8 @@ def split(
 
     What is rare is dealt out first, each time to the part that lacks most of it: categories,
     pictures with keypoints, pictures with nobody, and sources come out in the wanted shares as
-    nearly as whole groups allow; what as many groups have as there are parts gets into each part,
-    and a category of one group into ``train``. The same file, shares and seed give the same parts.
+    nearly as whole groups allow; what as many groups have as there are parts gets into each part
+    where that can be, and no part is empty. The same file, shares and seed give the same parts.
 
     Args:
         shares: of pictures, by part: ``{"val": 0.1}``; together less than 1.
@@ -104,19 +104,26 @@ def _deal(
         for name, share in shares.items()
     }
     waiting = dict(enumerate(groups))
-    for label in sorted(total, key=lambda known: (total[known], str(known))):
-        if owners[label] == 1 and not str(label).startswith("category"):
+    for label in sorted(total, key=lambda known: (total[known], known)):
+        if owners[label] == 1 and not label.startswith("category"):
             continue  # one group is no matter of shares
         # Large groups first: the small ones then fill what is left.
         having = sorted((i for i in waiting if counts[i][label]), key=lambda i: -counts[i][label])
         for left, i in zip(range(len(having), 0, -1), having, strict=True):
-            part = _neediest(list(parts.values()), label, left)
+            part = _neediest(list(parts.values()), label, left, len(waiting))
             part.take(waiting.pop(i), counts[i])
     return {name: part.records for name, part in parts.items()}
 
 
-def _neediest(parts: Sequence[_Part], label: str, left: int) -> _Part:
-    """Who gets the next of `left` groups with `label`: one who has none where few are left."""
+def _neediest(parts: Sequence[_Part], label: str, left: int, waiting: int) -> _Part:
+    """Who gets the next of `left` groups with `label`, and of `waiting` groups in all: one who has
+    none where few are left.
+    """
+    empty = [part for part in parts if not part.records]
     without = [part for part in parts if not part.has[label]]
-    chosen = without if 0 < left <= len(without) else parts
+    chosen = parts
+    if empty and waiting <= len(empty):
+        chosen = empty
+    elif without and left <= len(without):
+        chosen = without
     return max(chosen, key=lambda part: (part.lacks[label], part.lacks[PICTURE]))

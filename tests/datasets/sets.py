@@ -44,7 +44,9 @@ def write(path: Path, file: CocoFile) -> Path:
     return path
 
 
-def crowd(count: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.float32]]:
+def crowd(
+    count: int, *, seed: int = 0, noise: float = 2.5
+) -> np.ndarray[Any, np.dtype[np.float32]]:
     """(count, 17, 2) people turned by any angle, half of them seen from behind, a little noisy."""
     rng = np.random.default_rng(seed)
     shape = drawn.UPRIGHT * (60, 120) - (30, 60)
@@ -52,5 +54,5 @@ def crowd(count: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.float32]]:
     people[::2, :, 0] *= -1
     angle = rng.uniform(-np.pi, np.pi, count)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    people = np.einsum("ijn,nkj->nki", turn, people) + rng.normal(0, 2.5, people.shape)
+    people = np.einsum("ijn,nkj->nki", turn, people) + rng.normal(0, noise, people.shape)
     return np.asarray(people + 80, np.float32)

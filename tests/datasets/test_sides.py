@@ -75,7 +75,7 @@ def test_pairs_swap_alone_or_with_all_beyond_them() -> None:
 
 
 def test_a_face_tells_left_from_right_whatever_way_up() -> None:
-    people = sets.crowd(400)
+    people = sets.crowd(400, noise=0.5)
     front = np.arange(400) % 2 == 1
     sense = face_sense(people, SEEN, sets.COCO)
     # The even ones are drawn from behind with a face as if seen: a mirrored face.
@@ -89,7 +89,7 @@ def test_a_face_tells_left_from_right_whatever_way_up() -> None:
 
 @pytest.mark.parametrize(("mirrored", "kind"), [(3, "suspect-face"), (60, "viewer-sides")])
 def test_a_few_mirrored_faces_are_suspects_and_most_an_error(mirrored: int, kind: str) -> None:
-    people = sets.crowd(160)[1::2]  # all from the front
+    people = sets.crowd(160, noise=0.5)[1::2]  # all from the front
     for row in range(mirrored):
         swapped(people, row, *PAIRS)
     rows = []
@@ -100,4 +100,4 @@ def test_a_few_mirrored_faces_are_suspects_and_most_an_error(mirrored: int, kind
     groups = dict(check(file, Pictures(file), sets.COCO).groups())
     assert set(groups) & {"suspect-face", "viewer-sides", "suspect-pairs"} == {kind}
     assert {f.row for f in groups[kind]} <= set(range(mirrored))
-    assert len(groups[kind]) > mirrored / 2
+    assert len(groups[kind]) == mirrored

@@ -41,11 +41,12 @@ def _check_picture(record: Row, pictures: Pictures, report: Report) -> None:
         return
     data = store.read_bytes(name)
     size = decoded_size(data)
-    if size is None:
-        report.add("unreadable-picture", f"{len(data)} bytes, no picture", picture=name)
-        return
     if is_cut(data):
-        report.add("cut-picture", "its end is missing", picture=name)
+        report.add("cut-picture", f"its end is missing after {len(data)} bytes", picture=name)
+    elif size is None:
+        report.add("unreadable-picture", f"{len(data)} bytes, no picture", picture=name)
+    if size is None:
+        return
     said = numbers([record.get("width"), record.get("height")])
     if said is None or size == tuple(said):
         return
@@ -63,5 +64,7 @@ def decoded_size(data: bytes, flags: int = cv2.IMREAD_COLOR) -> tuple[int, int] 
 
 
 def is_cut(data: bytes) -> bool:
-    """A JPEG without its end mark; decoders fill the rest with grey and say nothing."""
-    return data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[-4096:]
+    """A JPEG without its end mark: some OpenCV refuse it, others fill the rest with grey and say
+    nothing. The end mark of a thumbnail stands in the first half.
+    """
+    return data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[len(data) // 2 :]

@@ -22,7 +22,7 @@ KINDS: dict[str, Kind] = {
     "duplicate-file": Kind("warning", "pictures", "one picture under several image ids"),
     "missing-picture": Kind("error", "pictures", "pictures that are not there"),
     "unreadable-picture": Kind("error", "pictures", "pictures that cannot be decoded"),
-    "cut-picture": Kind("warning", "pictures", "JPEGs that end too early"),
+    "cut-picture": Kind("error", "pictures", "JPEGs that end too early"),
     "wrong-size": Kind("error", "pictures", "pictures of another size than their record"),
     "rotated-picture": Kind("error", "pictures", "records measured before EXIF rotation"),
     "unchecked-pictures": Kind("warning", "", "pictures not found, so not checked: use --images"),

@@ -126,7 +126,7 @@ def candidates(skeleton: Skeleton) -> list[tuple[int, ...]]:
     pair_of = {int(k): p for p, pair in enumerate(left_first(skeleton)) for k in pair}
     ends = ((pair_of.get(a), pair_of.get(b)) for a, b in skeleton.limbs)
     edges = {(min(p, q), max(p, q)) for p, q in ends if p is not None and q is not None and p != q}
-    found = {(p,) for p in pair_of.values()}
+    found: set[tuple[int, ...]] = {(p,) for p in pair_of.values()}
     for cut in edges:
         sides = [_reached(start, edges - {cut}) for start in cut]
         beyond = min(sides, key=len)

@@ -168,7 +168,7 @@ def write_labelme(
         for group, row in enumerate(people.get(record["id"], []), start=1):
             shapes += _shapes(row, labels[row["category_id"]], names, group)
         copy(record, folder / name)
-        data = {"version": VERSION, "flags": {}, "shapes": shapes, "imagePath": name.name}
+        data: Row = {"version": VERSION, "flags": {}, "shapes": shapes, "imagePath": name.name}
         data |= {"imageData": None}
         data |= {"imageHeight": record["height"], "imageWidth": record["width"]}
         text = json.dumps(data, ensure_ascii=False, indent=1)

@@ -72,7 +72,7 @@ def check_sides(document: CocoFile, skeleton: Skeleton, report: Report) -> None:
     whole = (sense != 0).sum() >= MIN_FACES and len(mirrored) > (sense > 0).sum()
     for person in mirrored.tolist():
         kind = "viewer-sides" if whole else "suspect-face"
-        add(kind, person, "eyes and nose are mirrored")
+        add(kind, person, "eyes and nose mirrored, or seen from behind")
 
 
 def _pair_name(name: str) -> str:

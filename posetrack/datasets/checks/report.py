@@ -56,7 +56,7 @@ KINDS: dict[str, Kind] = {
     ),
     "viewer-sides": Kind("error", "people", "left is the viewer's left: faces are mirrored"),
     "suspect-pairs": Kind("warning", "people", "suspect: left and right swapped in some pairs"),
-    "suspect-face": Kind("warning", "people", "suspect: left and right contradict the face"),
+    "suspect-face": Kind("warning", "people", "suspect: mirrored, or not visible, faces"),
 }
 
 

@@ -129,3 +129,37 @@ class Downloads:
     ) -> None:
         if self._tasks:
             self._bar.stop()
+
+
+class Steps:
+    """A bar over a known number of steps; nothing where stderr is no terminal."""
+
+    def __init__(self, title: str, total: int) -> None:
+        self._console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            refresh_per_second=REFRESH_HZ,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task(title, total=total)
+
+    def __call__(self, done: int) -> None:
+        """Show that `done` steps are done."""
+        self._bar.update(self._task, completed=done)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()

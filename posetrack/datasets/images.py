@@ -46,14 +46,17 @@ class ImageStore:
     def __contains__(self, name: str) -> bool:
         return name in self._members if self._file >= 0 else (self.path / name).is_file()
 
-    def read(self, name: str) -> Image:
-        """The picture, BGR uint8. Raises ConfigError where it is missing or not a picture."""
+    def read_bytes(self, name: str) -> bytes:
+        """The file as it is stored; empty where it is missing."""
         if self._file < 0:
             found = self.path / name
-            data = found.read_bytes() if found.is_file() else b""
-        else:
-            offset, size = self._members.get(name, (0, 0))
-            data = self._pread(offset, size)
+            return found.read_bytes() if found.is_file() else b""
+        offset, size = self._members.get(name, (0, 0))
+        return self._pread(offset, size)
+
+    def read(self, name: str) -> Image:
+        """The picture, BGR uint8. Raises ConfigError where it is missing or not a picture."""
+        data = self.read_bytes(name)
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
         if image is None:
             raise ConfigError(f"image {name} in {self.path} is missing or unreadable")

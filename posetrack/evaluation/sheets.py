@@ -1,4 +1,4 @@
-"""The worst cases of an evaluation as one picture of many tiles."""
+"""What a model found, beside the truth, as one picture of many tiles."""
 
 from __future__ import annotations
 
@@ -64,6 +64,31 @@ def worst_pictures(
         tiles.append(_titled(tile, f"{missed} missed, {false} false", picture.name))
     _write(tiles, path)
     return len(tiles)
+
+
+def some_poses(people: Sequence[Person], keypoints: Floats, skeleton: Skeleton) -> Image:
+    """A sheet of people from the whole of a set, always the same: keypoints (N, K, 2) found."""
+    tiles = []
+    for row in _spread(len(people)):
+        tile = _pose_tile(people[row], keypoints[row], skeleton)
+        tiles.append(_titled(tile, people[row].picture.source, people[row].picture.name))
+    return _joined(tiles)
+
+
+def some_pictures(
+    pictures: Sequence[Picture], rows: Sequence[Sequence[BoxTruth]], threshold: float
+) -> Image:
+    """A sheet of pictures from the whole of a set, always the same; boxes above `threshold`."""
+    tiles = []
+    for place in _spread(len(pictures)):
+        missed, false = _mistakes(rows[place], threshold)
+        tile = _box_tile(pictures[place], rows[place], threshold)
+        tiles.append(_titled(tile, f"{missed} missed, {false} false", pictures[place].name))
+    return _joined(tiles)
+
+
+def _spread(count: int) -> list[int]:
+    return sorted({int(i) for i in np.linspace(0, count - 1, min(count, MOST))})
 
 
 def _mistakes(rows: Sequence[BoxTruth], threshold: float) -> tuple[int, int]:
@@ -134,9 +159,15 @@ def _text(tile: Image, text: str, place: tuple[int, int]) -> None:
 
 
 def _write(tiles: list[Image], path: Path) -> None:
-    """As many tiles side by side as fit. Raises SinkError where the file cannot be written."""
+    """Tiles side by side in a file. Raises SinkError where it cannot be written."""
     if not tiles:
         return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), _joined(tiles)):
+        raise SinkError(f"{path} cannot be written: check the folder and its free space")
+
+
+def _joined(tiles: list[Image]) -> Image:
     height, width = tiles[0].shape[:2]
     columns = min(SHEET_WIDTH // (width + 4), len(tiles))
     rows = -(-len(tiles) // columns)
@@ -144,6 +175,4 @@ def _write(tiles: list[Image], path: Path) -> None:
     for number, tile in enumerate(tiles):
         y, x = (number // columns) * (height + 4), (number % columns) * (width + 4)
         sheet[y : y + height, x : x + width] = tile
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), sheet):
-        raise SinkError(f"{path} cannot be written: check the folder and its free space")
+    return sheet

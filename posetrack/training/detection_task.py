@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from posetrack.datasets.scenes import STRICT, LabelRules, Scene, scenes
 from posetrack.errors import ConfigError
 from posetrack.evaluation.boxes import BoxTruth, detection_metrics
+from posetrack.evaluation.sheets import some_pictures
 from posetrack.geometry import Letterbox, greedy_nms, iou_matrix
 from posetrack.training.assigner import assign
 from posetrack.training.detection_data import DetectionSamples, collate
@@ -22,7 +23,7 @@ from posetrack.training.losses import generalized_iou, quality_focal
 from posetrack.training.recipe import Recipe, SourceSection
 from posetrack.training.task import Metrics, normalise
 from posetrack.training.teacher import Teacher
-from posetrack.types import Floats
+from posetrack.types import Floats, Image
 
 
 class DetectionTask:
@@ -148,8 +149,8 @@ class DetectionTask:
         return {"class": focal / norm, "box": 2 * giou_sum / norm}
 
     @torch.no_grad()
-    def evaluate(self, model: nn.Module) -> Metrics:
-        """AP50 and recall, on completely boxed pictures, all pictures, and each source."""
+    def evaluate(self, model: nn.Module) -> tuple[Metrics, Image]:
+        """AP50 and recall, on completely boxed pictures, all pictures, and each source; some."""
         groups: dict[str, list[list[BoxTruth]]] = {"complete": [], "all": []}
         for start in range(0, len(self.val), 32):
             part = self.val[start : start + 32]
@@ -158,7 +159,10 @@ class DetectionTask:
                 groups.setdefault(scene.picture.source, []).append(found)
                 if scene.complete:
                     groups["complete"].append(found)
-        return {name: _mean_over_classes(rows) for name, rows in groups.items() if rows}
+        metrics = {name: _mean_over_classes(rows) for name, rows in groups.items() if rows}
+        threshold = metrics[self.headline[0]]["threshold"]
+        pictures = [scene.picture for scene in self.val]
+        return metrics, some_pictures(pictures, groups["all"], threshold)
 
     def _answers(self, model: nn.Module, part: list[Scene]) -> Iterator[list[BoxTruth]]:
         """What is and what was found in each picture, a row a class."""

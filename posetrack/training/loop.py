@@ -250,11 +250,11 @@ class Trainer:
 
     def _evaluate(self, progress: Progress) -> Metrics:
         model = self.published.eval()
-        metrics = self.task.evaluate(model)
+        metrics, sheet = self.task.evaluate(model)
         group, key = self.task.headline
         score = metrics[group][key]
         _append_metrics(self.folder / "metrics.csv", self.at.epoch, metrics)
-        progress.evaluated(self.at.epoch, metrics)
+        progress.evaluated(self.at.epoch, metrics, sheet)
         if self.pruner and not self.pruner.done:
             progress.say(f"{self.pruner.share:.0%} of the multiplications are left")
         elif score > self.at.best:

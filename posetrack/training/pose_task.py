@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from posetrack.codecs import Heatmap, SimCC
 from posetrack.errors import ConfigError
 from posetrack.evaluation.keypoints import by_source
+from posetrack.evaluation.sheets import some_poses
 from posetrack.geometry import CropTransform
 from posetrack.networks.rtmpose import RTMPose
 from posetrack.skeletons import load_skeleton
@@ -22,6 +23,7 @@ from posetrack.training.pose_data import PoseGeometry, PoseSamples
 from posetrack.training.recipe import Recipe
 from posetrack.training.task import Metrics, normalise
 from posetrack.training.warmstart import weights_of
+from posetrack.types import Image
 
 
 class PoseTask:
@@ -141,8 +143,8 @@ class PoseTask:
         return losses
 
     @torch.no_grad()
-    def evaluate(self, model: nn.Module) -> Metrics:
-        """PCK and OKS on the validation people, ground-truth boxes, no flip test."""
+    def evaluate(self, model: nn.Module) -> tuple[Metrics, Image]:
+        """PCK and OKS on the validation people in their true boxes, and some of them."""
         codec = self.geometry.codec
         found = []
         for start in range(0, len(self.val), 64):
@@ -157,4 +159,6 @@ class PoseTask:
             parts = answer if isinstance(answer, tuple) else (answer,)
             keypoints, _ = codec.decode(*(part.float().cpu().numpy() for part in parts))
             found.append(crops.inverse(keypoints))
-        return by_source(self.val, np.concatenate(found), self.skeleton)
+        keypoints = np.concatenate(found)
+        metrics = by_source(self.val, keypoints, self.skeleton)
+        return metrics, some_poses(self.val, keypoints, self.skeleton)

@@ -7,12 +7,14 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
 from posetrack.training.board import Board
+from posetrack.types import Image
 
 
 class Progress:
@@ -82,8 +84,8 @@ class Progress:
             means = [f"{value:.5f}" for value in self._mean.values()]
             writer.writerow([epoch, batch, f"{lr:.3e}", f"{rate:.1f}", *means])
 
-    def evaluated(self, epoch: int, metrics: dict[str, dict[str, float]]) -> None:
-        """Show the metrics as a table and redraw the plot."""
+    def evaluated(self, epoch: int, metrics: dict[str, dict[str, float]], sheet: Image) -> None:
+        """Show the metrics as a table, redraw the plot, keep the sheet of predictions."""
         names = list(dict.fromkeys(k for values in metrics.values() for k in values))
         table = Table("", *names, title=f"after epoch {epoch}")
         for group, values in metrics.items():
@@ -91,6 +93,8 @@ class Progress:
         self.console.print(table)
         for group, values in metrics.items():
             self._board.scalars(self._step, {f"{group}/{k}": v for k, v in values.items()})
+        self._board.picture(self._step, "predictions", sheet)
+        cv2.imwrite(str(self.folder / "predictions.jpg"), sheet)
         self._since, self._seen = time.monotonic(), 0
         self.plot()
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from posetrack.types import Image
+
 Metrics = dict[str, dict[str, float]]
 
 
@@ -43,8 +45,8 @@ class Task(Protocol):
         """Named scalars whose sum is minimised, `epoch` epochs into the training."""
         ...
 
-    def evaluate(self, model: nn.Module) -> Metrics:
-        """Figures on the validation data, by group."""
+    def evaluate(self, model: nn.Module) -> tuple[Metrics, Image]:
+        """Figures on the validation data, by group, and a sheet of what the model found."""
         ...
 
 

@@ -192,5 +192,11 @@ class Recorder:
         if len(self.losses) == self.stop_after:
             raise KeyboardInterrupt
 
-    def evaluated(self, epoch: int, metrics: dict[str, dict[str, float]]) -> None:
+    def evaluated(
+        self, epoch: int, metrics: dict[str, dict[str, float]], sheet: npt.NDArray[np.uint8]
+    ) -> None:
         self.metrics.append(metrics)
+        self.sheet = sheet
+
+    def say(self, text: str) -> None:
+        self.said = text

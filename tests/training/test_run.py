@@ -6,6 +6,7 @@ import csv
 import re
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -50,6 +51,8 @@ def test_a_recipe_becomes_a_model_that_runs(
     made = {p.name for p in folder.iterdir()}
     assert {"last.pth", "best.pth", "metrics.csv", "metrics.png"} <= made
     assert (folder / "metrics.png").read_bytes()[1:4] == b"PNG"
+    height, width = cv2.imread(str(folder / "predictions.jpg")).shape[:2]
+    assert (width // 244, height // 304) == (6, 2), "eight people"
     with (folder / "metrics.csv").open() as file:
         metrics = {r["metric"] for r in csv.DictReader(file)}
     assert metrics == {"pck@0.1", "pck@0.2", "oks", "oks>.5", "people"}

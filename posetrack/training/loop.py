@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import difflib
 import math
-import random
 import subprocess
 import time
 from collections.abc import Sequence
@@ -14,21 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from posetrack.errors import ConfigError, DeviceError
-from posetrack.networks.slim import narrow
+from posetrack.errors import ConfigError
 from posetrack.training.averaging import WeightAverage
+from posetrack.training.device import choose_device, seed_all
 from posetrack.training.distributed import ALONE, World, summed, synchronise_norms, wait
 from posetrack.training.loader import batches, make_loader
 from posetrack.training.progress import Progress
 from posetrack.training.pruning import Pruner
 from posetrack.training.recipe import Recipe, ScheduleSection
 from posetrack.training.task import Metrics, Task
-from posetrack.training.warmstart import WarmStart, adapt, weights_of
+from posetrack.training.warmstart import WarmStart, adapt, narrow_as_before
 
 
 def learning_rate(schedule: ScheduleSection, step: int, total: int) -> float:
@@ -98,11 +95,13 @@ class Trainer:
     def __init__(self, recipe: Recipe, task: Task, folder: Path, *, world: World = ALONE) -> None:
         self.recipe, self.task, self.folder, self.world = recipe, task, folder, world
         folder.mkdir(parents=True, exist_ok=True)
-        _seed(recipe.runtime.seed)
+        seed_all(recipe.runtime.seed)
         if recipe.runtime.threads:
             torch.set_num_threads(recipe.runtime.threads)
-        self.device = _device(recipe.runtime.device, world)
-        self.model = self._as_narrow_as_before(task.build()).to(self.device)
+        self.device = choose_device(recipe.runtime.device, world)
+        model = task.build()
+        self.slim = narrow_as_before(model, recipe, folder / "last.pth")
+        self.model = model.to(self.device)
         if world.size > 1:
             self.model = synchronise_norms(self.model, self.device)
         if recipe.runtime.channels_last:
@@ -253,7 +252,6 @@ class Trainer:
         metrics, sheet = self.task.evaluate(model)
         group, key = self.task.headline
         score = metrics[group][key]
-        _append_metrics(self.folder / "metrics.csv", self.at.epoch, metrics)
         progress.evaluated(self.at.epoch, metrics, sheet)
         if self.pruner and not self.pruner.done:
             progress.say(f"{self.pruner.share:.0%} of the multiplications are left")
@@ -261,28 +259,6 @@ class Trainer:
             self.at.best = score
             self.save("best.pth")
         return metrics
-
-    def _as_narrow_as_before(self, model: nn.Module) -> nn.Module:
-        """`model` with the channels that what it starts from, or goes on from, still has."""
-        from posetrack.networks.checkpoint import load_state, slim_architecture
-        from posetrack.networks.pickles import read_plain
-
-        last, init = self.folder / "last.pth", self.recipe.model.init
-        self.slim = False
-        if last.is_file():
-            content = read_plain(last)
-            self.slim = bool(content.get("slim"))
-            return narrow(model, content["raw"]) if self.slim else model
-        if init is None:
-            return model
-        path = weights_of(init, self.recipe.task)
-        named = slim_architecture(path)
-        if named is not None and named != self.recipe.model.architecture:
-            raise ConfigError(
-                f"model.init {init} is a pruned {named}: set model.architecture={named}"
-            )
-        self.slim = named is not None
-        return narrow(model, load_state(path)) if self.slim else model
 
     def _make_pruner(self) -> Pruner | None:
         how = self.recipe.prune
@@ -349,43 +325,6 @@ class Trainer:
                     f"{path} has model.{key} {before[key]}, the recipe {now[key]}: resume with "
                     "the same, or train in another folder and start from it with model.init"
                 )
-
-
-def _device(name: str, world: World = ALONE) -> torch.device:
-    if name == "cuda" and world.size > 1:
-        name = f"cuda:{world.local_rank}"
-    if name == "cpu":
-        return torch.device("cpu")
-    if not name.startswith("cuda"):
-        raise ConfigError(f"runtime.device {name!r}: cpu, cuda or cuda:N was expected")
-    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    index = name.partition(":")[2] or "0"
-    if not index.isdecimal() or int(index) >= found:
-        raise DeviceError(
-            f"runtime.device {name}: PyTorch sees {found} CUDA devices: check the driver and that "
-            "PyTorch is built with CUDA, or set runtime.device=cpu"
-        )
-    return torch.device("cuda", int(index))
-
-
-def _seed(seed: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002  (libraries we call may draw from it)
-    torch.manual_seed(seed)
-
-
-def _append_metrics(path: Path, epoch: int, metrics: Metrics) -> None:
-    rows = [
-        {"epoch": epoch, "group": group, "metric": key, "value": f"{value:.6f}"}
-        for group, values in metrics.items()
-        for key, value in values.items()
-    ]
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, ["epoch", "group", "metric", "value"])
-        if new:
-            writer.writeheader()
-        writer.writerows(rows)
 
 
 def _commit() -> str:

@@ -85,7 +85,8 @@ class Progress:
             writer.writerow([epoch, batch, f"{lr:.3e}", f"{rate:.1f}", *means])
 
     def evaluated(self, epoch: int, metrics: dict[str, dict[str, float]], sheet: Image) -> None:
-        """Show the metrics as a table, redraw the plot, keep the sheet of predictions."""
+        """Note the metrics and show them as a table and a plot; keep the sheet of predictions."""
+        self._note(epoch, metrics)
         names = list(dict.fromkeys(k for values in metrics.values() for k in values))
         table = Table("", *names, title=f"after epoch {epoch}")
         for group, values in metrics.items():
@@ -97,6 +98,16 @@ class Progress:
         cv2.imwrite(str(self.folder / "predictions.jpg"), sheet)
         self._since, self._seen = time.monotonic(), 0
         self.plot()
+
+    def _note(self, epoch: int, metrics: dict[str, dict[str, float]]) -> None:
+        path = self.folder / "metrics.csv"
+        new = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.writer(file)
+            if new:
+                writer.writerow(["epoch", "group", "metric", "value"])
+            for group, values in metrics.items():
+                writer.writerows([epoch, group, key, f"{v:.6f}"] for key, v in values.items())
 
     def plot(self) -> None:
         """Draw ``metrics.png``: the shares among the metrics of the first group, by epoch."""

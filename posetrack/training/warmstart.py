@@ -8,7 +8,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
-from torch import Tensor
+from torch import Tensor, nn
+
+from posetrack.errors import ConfigError
+from posetrack.networks.slim import narrow
+from posetrack.training.recipe import Recipe
 
 _HEADS = ("head.", "bbox_head.")
 _SHOWN = 6
@@ -89,3 +93,29 @@ def _modules(names: Iterable[str]) -> str:
     modules = [module for module, _ in groupby(n.rpartition(".")[0] for n in names)]
     more = f" and {len(modules) - _SHOWN} more" if len(modules) > _SHOWN else ""
     return ", ".join(modules[:_SHOWN]) + more
+
+
+def narrow_as_before(model: nn.Module, recipe: Recipe, last: Path) -> bool:
+    """Whether the checkpoint `last`, else ``model.init``, is pruned; `model` is cut to its width.
+
+    Raises:
+        ConfigError: it is a pruned network of another architecture.
+    """
+    from posetrack.networks.checkpoint import load_state, slim_architecture
+    from posetrack.networks.pickles import read_plain
+
+    if last.is_file():
+        content = read_plain(last)
+        if slim := bool(content.get("slim")):
+            narrow(model, content["raw"])
+        return slim
+    if recipe.model.init is None:
+        return False
+    path = weights_of(recipe.model.init, recipe.task)
+    named = slim_architecture(path)
+    if named is None:
+        return False
+    if named != recipe.model.architecture:
+        raise ConfigError(f"model.init {path} is a pruned {named}: set model.architecture={named}")
+    narrow(model, load_state(path))
+    return True

@@ -25,8 +25,8 @@ def open_annotations(path: Path, images: Path | None = None) -> Annotations:
     """Annotations with their pictures.
 
     Without `images` these are looked for in the tars that the records name (from the file's
-    folder or the one above), in a tar or a folder beside the file that has its name, and in the
-    file's folder itself.
+    folder or the one above), in a tar or a folder beside the file that has its name or is called
+    ``images``, and in the file's folder itself.
 
     Raises:
         ConfigError: no such file, not COCO's format, or no pictures where they were looked for.
@@ -42,7 +42,7 @@ def open_annotations(path: Path, images: Path | None = None) -> Annotations:
             return Annotations.read(path, Stores(root))
     if _holds_first(found):
         return found
-    for place in (path.with_suffix(".tar"), path.with_suffix("")):
+    for place in (path.with_suffix(".tar"), path.with_suffix(""), path.parent / "images"):
         if place.exists() and _holds_first(found := Annotations.read(path, place)):
             return found
     raise ConfigError(f"the pictures of {path} are not beside it: give --images FOLDER or TAR")

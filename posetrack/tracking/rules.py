@@ -10,7 +10,7 @@ import numpy as np
 from posetrack.errors import ConfigError
 from posetrack.skeletons import Skeleton
 from posetrack.tracking.motion import Noise
-from posetrack.tracking.settings import TrackerSettings
+from posetrack.tracking.settings import BIRTH, TrackerSettings
 from posetrack.types import Floats
 
 
@@ -53,7 +53,7 @@ class Rules:
                 "give one a keypoint"
             )
         few = (k + 1) // 2 if settings.min_keypoints is None else min(settings.min_keypoints, k)
-        birth = 1.25 * visible if settings.birth_score is None else settings.birth_score
+        birth = BIRTH * visible if settings.birth_score is None else settings.birth_score
         spread = np.asarray(sigmas or skeleton.sigmas, np.float32) ** 2
         factor = np.float32(4 if settings.oks_scale == "coco" else 1)
         noise = Noise(

@@ -11,6 +11,10 @@ from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from posetrack.errors import ConfigError
 
+BIRTH = 1.4
+"""How far above a keypoint's threshold the mean score of a new person is by default: what is
+mistaken for a person has some keypoints that look real, but not on average."""
+
 Clock: TypeAlias = Literal["seconds", "frames"]
 PoseSimilarity: TypeAlias = Literal["oks", "iou"]
 OksScale: TypeAlias = Literal["coco", "mmdeploy"]
@@ -177,7 +181,7 @@ class TrackerSettings:
     birth_score: float | None = _number(
         None,
         "mean score of the visible keypoints that a new person, or the return of a lost one, "
-        "needs; None: a quarter above keypoint_threshold",
+        "needs; None: 1.4 times keypoint_threshold",
         high=1,
     )
     birth_frames: int = _number(
@@ -185,7 +189,7 @@ class TrackerSettings:
     )
     max_missing_s: float = _number(1.0, "a person unseen for longer is forgotten", unit="s")
     max_undetected_s: float | None = _number(
-        3.0,
+        1.5,
         "a track that three runs of the detector in a row did not confirm for this long is lost, "
         "however good its keypoints look; None: never",
         unit="s",
@@ -287,7 +291,7 @@ class TrackerSettings:
         if self.birth_detection is None:
             chosen["birth_detection"] = birth_detection
         if self.birth_score is None:
-            chosen["birth_score"] = min(1.25 * threshold, 1.0)
+            chosen["birth_score"] = min(BIRTH * threshold, 1.0)
         return replace(self, **chosen)
 
 

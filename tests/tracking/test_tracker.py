@@ -107,7 +107,7 @@ def test_a_ghost_that_the_detector_never_confirms_is_lost() -> None:
             shown += len(tracker.update(poses, proposals, t_s=t, size=SIZE)[0])
         return shown / 30
 
-    assert seconds_shown(TrackerSettings()) == pytest.approx(3.1, abs=0.3)
+    assert seconds_shown(TrackerSettings()) == pytest.approx(1.6, abs=0.3)
     assert seconds_shown(TrackerSettings(max_undetected_s=None)) == 8
 
 

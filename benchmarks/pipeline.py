@@ -79,6 +79,9 @@ def main() -> None:
     report.check_data(parser, chosen.data)
     gate = Gate(least=0.0 if chosen.ungated else 0.85)
     rows = []
+    models = {"detector": chosen.det_onnx, "pose": chosen.pose_onnx}
+    digests = {key: sha256(path) for key, path in models.items()}
+    figures = {"models_sha256": digests, "gated": not chosen.ungated, "comparisons": rows}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for clip in [clip for clip in CLIPS if clip.name in chosen.clips]:
@@ -87,11 +90,8 @@ def main() -> None:
             for peer in chosen.peers:
                 rows.append(compare(clip, peer, video, chosen, gate))
                 print_row(rows[-1])
+                report.write(chosen.json, figures)  # a run that is cut off keeps what it has
     print_rows(rows)
-    models = {"detector": chosen.det_onnx, "pose": chosen.pose_onnx}
-    digests = {key: sha256(path) for key, path in models.items()}
-    figures = {"models_sha256": digests, "gated": not chosen.ungated, "comparisons": rows}
-    report.write(chosen.json, figures)
 
 
 def make_clip(source: Path, target: Path, width: int | None, frames: int) -> None:

@@ -13,7 +13,8 @@ class PartFile:
     """A binary file written as ``name.part``: `commit` gives it its name, `discard` removes it.
 
     Errors of the file system come out as SinkError, and the first one is kept: a library that
-    swallows the error of a write cannot turn a cut file into a whole one.
+    swallows the error of a write cannot turn a cut file into a whole one. It is raised once:
+    PyAV calls on from within libav while it closes, and prints the trace of a second error.
 
     Raises:
         SinkError: the place cannot be written, or is the input itself.
@@ -41,18 +42,22 @@ class PartFile:
 
     def write(self, data: bytes) -> int:
         """Append; the number of bytes."""
+        if self.error is not None:
+            return len(data)
         try:
             return self._file.write(data)
         except OSError as error:
-            self.error = self.error or error
+            self.error = error
             raise
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move, as `io.IOBase.seek`."""
+        if self.error is not None:
+            return 0
         try:
             return self._file.seek(offset, whence)
         except OSError as error:  # seeking flushes what was buffered
-            self.error = self.error or error
+            self.error = error
             raise
 
     def tell(self) -> int:

@@ -114,7 +114,7 @@ def test_a_tiny_network_learns_where_a_dot_is() -> None:
     images = torch.zeros(4, 3, 64, 64)
     for image, (x, y) in zip(images, spots, strict=True):
         image[:, y - 2 : y + 3, x - 2 : x + 3] = 2.0
-    optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     for _ in range(60):
         logits = model(images)
         loss = sum(
@@ -123,6 +123,7 @@ def test_a_tiny_network_learns_where_a_dot_is() -> None:
         )
         optimizer.zero_grad()
         loss.backward()  # type: ignore[union-attr]
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)  # without it, it depends on rounding
         optimizer.step()
     assert isinstance(loss, Tensor)
     assert loss.item() < 0.2 * math.log(128)

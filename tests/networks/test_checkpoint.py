@@ -268,8 +268,8 @@ def test_shapes_of_no_known_network_are_told(weights: State, change: State, told
 
 
 def test_weights_of_another_kind_are_told() -> None:
-    state = {"head.deconv_layers.0.weight": torch.ones(1), "backbone.stem.0.bias": torch.ones(1)}
-    with pytest.raises(ModelError, match=r"they hold backbone\.stem, head\.deconv_layers"):
+    state = {"head.other_layers.0.weight": torch.ones(1), "backbone.stem.0.bias": torch.ones(1)}
+    with pytest.raises(ModelError, match=r"they hold backbone\.stem, head\.other_layers"):
         infer_architecture(state)
 
 

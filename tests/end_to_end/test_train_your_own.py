@@ -57,7 +57,8 @@ def test_the_tutorial_makes_a_model_that_tracks_carts(tmp_path: Path) -> None:
     told = follow(tmp_path)
     print(told)
     assert (tmp_path / "carts" / "sheet.png").stat().st_size > 10_000
-    lines = [json.loads(line) for line in (tmp_path / "carts" / "tracked.jsonl").open()]
+    text = (tmp_path / "carts" / "tracked.jsonl").read_text("utf-8")
+    lines = [json.loads(line) for line in text.splitlines()]
     header, frames = lines[0], lines[1:]
     assert header["skeleton"]["name"] == "cart"
     assert len(frames) == 75

@@ -233,6 +233,7 @@ def test_the_detection_loss_is_quality_focal_and_giou_over_the_assigned_overlap(
     batch = (
         torch.zeros(2, 3, 96, 96, dtype=torch.uint8),
         [torch.tensor(b).reshape(-1, 4) for b in truth],
+        [torch.zeros(len(b), dtype=torch.long) for b in truth],
         [torch.tensor(b).reshape(-1, 4) for b in ignored],
         [True, True],
     )
@@ -249,8 +250,9 @@ def test_the_detection_loss_is_quality_focal_and_giou_over_the_assigned_overlap(
 def test_pictures_without_people_have_a_class_loss_and_no_box_loss(tmp_path: Path) -> None:
     drawn.write_set(tmp_path, 1)
     task = DetectionTask(drawn.recipe(tmp_path, "detection"))
-    none = [torch.empty(0, 4)] * 2
-    losses = task.loss(Fixed(96), (torch.zeros(2, 3, 96, 96), none, none, [True, True]))
+    none, classes = [torch.empty(0, 4)] * 2, [torch.empty(0, dtype=torch.long)] * 2
+    batch = (torch.zeros(2, 3, 96, 96), none, classes, none, [True, True])
+    losses = task.loss(Fixed(96), batch)
     assert losses["class"] > 0
     assert losses["box"] == 0
 

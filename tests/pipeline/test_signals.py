@@ -96,6 +96,15 @@ def test_the_handlers_from_before_come_back() -> None:
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """Python's own handler: a shell starts its background jobs with the signal ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_a_keyboard_interrupt_without_handlers_aborts_and_comes_out() -> None:
     from pipeline.stages import chain
 

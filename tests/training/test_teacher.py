@@ -45,7 +45,8 @@ def batch(complete: bool, boxes: Tensor | None = None) -> tuple[Any, ...]:
     images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
     none = torch.empty(0, 4)
     truth = none if boxes is None else boxes
-    return images, [truth, truth], [none, none], [complete, complete]
+    labels = torch.zeros(len(truth), dtype=torch.long)
+    return images, [truth] * 2, [labels] * 2, [none] * 2, [complete] * 2
 
 
 def test_the_teacher_gives_a_score_and_a_box_for_every_prior(

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posetrack.cards import ModelCard
+from posetrack.codecs import Heatmap, SimCC
 from posetrack.errors import ModelError
 from posetrack.geometry import CropTransform, box_area, clip_boxes
 from posetrack.normalize import Normalizer
@@ -52,7 +53,7 @@ class Estimator:
         self.max_batch = self._fixed_batch or max(1, max_batch)
         self.flip_test = flip_test
         self._codec = card.decoder()
-        self._outputs = _output_names(card, backend)
+        self._outputs = _output_names(card, self._codec, backend)
         width, height = self.input_size
         self._crop = np.empty((height, width, 3), np.uint8)
         # Untouched pages cost nothing: memory follows the number of people there really are.
@@ -171,9 +172,9 @@ def _check_graph(card: ModelCard, skeleton: Skeleton, backend: Backend) -> int |
     return shape[0]
 
 
-def _output_names(card: ModelCard, backend: Backend) -> list[str]:
+def _output_names(card: ModelCard, codec: SimCC | Heatmap, backend: Backend) -> list[str]:
     """The names of what the codec reads; a foreign graph may call them otherwise."""
-    expected = card.decoder().outputs
+    expected = codec.outputs
     wanted, names = [name for name, _ in expected], [spec.name for spec in backend.outputs]
     if set(wanted) <= set(names):
         return wanted

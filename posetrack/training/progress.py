@@ -75,18 +75,21 @@ class Progress:
     def _log(self, epoch: int, batch: int, lr: float, rate: float) -> None:
         losses = {f"loss/{name}": value for name, value in self._mean.items()}
         self._board.scalars(self._step, losses | {"schedule/lr": lr, "speed/img_per_s": rate})
-        path = self.folder / "losses.csv"
-        new = not path.exists()
-        with path.open("a", newline="") as file:
-            writer = csv.writer(file)
-            if new:
-                writer.writerow(["epoch", "batch", "lr", "img_per_s", *self._mean])
-            means = [f"{value:.5f}" for value in self._mean.values()]
-            writer.writerow([epoch, batch, f"{lr:.3e}", f"{rate:.1f}", *means])
+        means = [f"{value:.5f}" for value in self._mean.values()]
+        _append(
+            self.folder / "losses.csv",
+            ["epoch", "batch", "lr", "img_per_s", *self._mean],
+            [[epoch, batch, f"{lr:.3e}", f"{rate:.1f}", *means]],
+        )
 
     def evaluated(self, epoch: int, metrics: dict[str, dict[str, float]], sheet: Image) -> None:
         """Note the metrics and show them as a table and a plot; keep the sheet of predictions."""
-        self._note(epoch, metrics)
+        rows = [
+            [epoch, group, key, f"{value:.6f}"]
+            for group, values in metrics.items()
+            for key, value in values.items()
+        ]
+        _append(self.folder / "metrics.csv", ["epoch", "group", "metric", "value"], rows)
         names = list(dict.fromkeys(k for values in metrics.values() for k in values))
         table = Table("", *names, title=f"after epoch {epoch}")
         for group, values in metrics.items():
@@ -98,16 +101,6 @@ class Progress:
         cv2.imwrite(str(self.folder / "predictions.jpg"), sheet)
         self._since, self._seen = time.monotonic(), 0
         self.plot()
-
-    def _note(self, epoch: int, metrics: dict[str, dict[str, float]]) -> None:
-        path = self.folder / "metrics.csv"
-        new = not path.exists()
-        with path.open("a", newline="") as file:
-            writer = csv.writer(file)
-            if new:
-                writer.writerow(["epoch", "group", "metric", "value"])
-            for group, values in metrics.items():
-                writer.writerows([epoch, group, key, f"{v:.6f}"] for key, v in values.items())
 
     def plot(self) -> None:
         """Draw ``metrics.png``: the shares among the metrics of the first group, by epoch."""
@@ -130,3 +123,13 @@ class Progress:
         axes.grid(alpha=0.3)
         axes.legend()
         figure.savefig(self.folder / "metrics.png", dpi=120, bbox_inches="tight")
+
+
+def _append(path: Path, header: list[str], rows: list[list[object]]) -> None:
+    """Add rows to a table; a new file begins with the header."""
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.writer(file)
+        if new:
+            writer.writerow(header)
+        writer.writerows(rows)

@@ -122,11 +122,10 @@ class Pruner:
                 weight: Tensor = self.modules[ends.name].weight.detach().cpu()
                 group.alive[ends.unit[weight[ends.at] == 0]] = False
         self.whole = self._count(whole=True)
-        self._pending: list[tuple[Group, list[Tensor]]] = []
         self._steps = 0
         self._hooks = [
-            self.modules[ends.name].register_forward_hook(self._listen(group, ends))
-            for group in self.groups
+            self.modules[ends.name].register_forward_hook(self._listen(number, ends))
+            for number, group in enumerate(self.groups)
             for ends in group.norms
         ]
         self._felt: dict[int, Tensor] = {}
@@ -170,8 +169,8 @@ class Pruner:
             _cut(model.get_submodule(name), keep_out.get(name), keep_in.get(name))
         return model
 
-    def _listen(self, group: Group, ends: Ends) -> Callable[..., None]:
-        number = next(i for i, each in enumerate(self.groups) if each is group)
+    def _listen(self, number: int, ends: Ends) -> Callable[..., None]:
+        units = len(self.groups[number].alive)
 
         def hook(module: nn.Module, inputs: Any, output: Tensor) -> None:  # noqa: ARG001
             if not output.requires_grad or not module.training:
@@ -180,7 +179,7 @@ class Pruner:
 
             def felt(gradient: Tensor) -> None:
                 each = (seen * gradient).float().sum((2, 3))  # (B, C)
-                total = self._felt.setdefault(number, each.new_zeros(len(each), len(group.alive)))
+                total = self._felt.setdefault(number, each.new_zeros(len(each), units))
                 total.index_add_(1, ends.unit.to(each.device), each[:, ends.at.to(each.device)])
 
             output.register_hook(felt)  # type: ignore[no-untyped-call]

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from posetrack.backends import threads_ahead
 from posetrack.perception import EMBEDDED, AnyDetector, AnyEstimator, BoxesOf, Perception
 from posetrack.runner import FrameSource, make_pipeline
 from posetrack.types import Result
@@ -62,6 +63,7 @@ def track(
         from posetrack.media.source import open_source
 
         opened = open_source(source, start_s=start_s, duration_s=duration_s, stride=stride)
+    ahead = not opened.is_live and det_interval > 1
     try:
         perception = Perception(
             det=None if boxes is not None else det,
@@ -69,6 +71,7 @@ def track(
             backend=backend,
             device=device,
             threads=threads,
+            detector_threads=threads_ahead(backend, threads) if ahead else threads,
             precision=precision,
             det_interval=det_interval,
             max_people=max_people,

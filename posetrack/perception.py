@@ -82,6 +82,7 @@ class Perception:
         backend: str = "onnxruntime",
         device: str = "cpu",
         threads: int | None = None,
+        detector_threads: int | None = None,
         precision: str = "fp32",
         det_interval: int = 1,
         max_people: int | None = None,
@@ -95,6 +96,7 @@ class Perception:
             backend: what runs the models that are loaded here.
             device: e.g. ``cpu`` or ``cuda:0``.
             threads: of the backend; None is its own choice.
+            detector_threads: of the detector's backend, where they are to be others.
             precision: ``fp32``, ``fp16``, ``bf16`` or ``int8``.
             det_interval: 1 is every frame, 5 every fifth.
             max_people: poses a frame at most; the seen before the new, then the largest.
@@ -119,7 +121,8 @@ class Perception:
         with ExitStack() as loaded:
             if isinstance(det, str | Path):
                 name = None if det == EMBEDDED else det
-                det = Detector.load(name, **options, **_detector_settings(settings))
+                own = options | {"threads": detector_threads or threads}
+                det = Detector.load(name, **own, **_detector_settings(settings))
                 loaded.callback(det.close)
             if isinstance(pose, str | Path):
                 pose = Estimator.load(None if pose == EMBEDDED else pose, **options)

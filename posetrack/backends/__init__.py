@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
+from posetrack.backends.cores import usable_cores
 from posetrack.backends.protocol import Array, Backend, TensorSpec
 from posetrack.errors import BackendError, BackendMissing, ModelNotFound
 
@@ -23,6 +24,7 @@ __all__ = [
     "installed",
     "model_formats",
     "open_backend",
+    "threads_ahead",
 ]
 
 BACKENDS = {
@@ -92,6 +94,17 @@ def backend_name(kind: str) -> str:
 def model_formats(kind: str) -> tuple[str, ...]:
     """File formats the backend loads, the preferred one first: ``onnx`` or ``pth``."""
     return ("pth",) if backend_name(kind) == "torch" else ("onnx",)
+
+
+def threads_ahead(kind: str, threads: int | None) -> int | None:
+    """Of `threads` those for a detector that runs ahead of the poses: half, where models have own.
+
+    Nobody waits for its answer; as wide as the pose network it would keep that one waiting.
+    The other backends share one pool among their models.
+    """
+    if backend_name(kind) != "onnxruntime":
+        return threads
+    return max(1, (threads or usable_cores()) // 2)
 
 
 def open_backend(

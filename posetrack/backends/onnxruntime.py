@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
+from posetrack.backends.cores import usable_cores
 from posetrack.backends.onnx_header import read_header
 from posetrack.backends.protocol import Array, TensorSpec
 from posetrack.errors import BackendError, DeviceError, ModelError
@@ -115,12 +115,6 @@ class OnnxRuntimeBackend:
         self._session = None
 
 
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _session_options(threads: int | None, settings: Mapping[str, Any]) -> tuple[Any, int]:
     options = ort.SessionOptions()
     options.log_severity_level = 3
@@ -130,7 +124,7 @@ def _session_options(threads: int | None, settings: Mapping[str, Any]) -> tuple[
     if settings.get("profile"):
         options.enable_profiling = True
         options.profile_file_prefix = str(settings["profile"])
-    size = threads or _cores()
+    size = threads or usable_cores()
     options.intra_op_num_threads = size
     options.inter_op_num_threads = 1
     if tuple(map(int, ort.__version__.split(".")[:2])) >= (1, 27):

@@ -134,7 +134,7 @@ def measure_loop(config: RunConfig, clip: Path, folder: str) -> Any:
     from posetrack.runner import run
 
     source = session.open_input(config, str(clip))
-    with source, session.open_perception(config, fps=float(source.fps)) as perception:
+    with source, session.open_perception(config, source) as perception:
         sink = VideoSink(Path(folder) / "bench.mp4", source)
         draw = session.make_painter(config, perception)
         return run(source, perception, [sink], draw=draw, signals=True)

@@ -38,7 +38,7 @@ def demo(
     with ExitStack() as stack:
         source = session.open_input(settings, str(clip))
         stack.callback(source.close)
-        perception = stack.enter_context(session.open_perception(settings, fps=float(source.fps)))
+        perception = stack.enter_context(session.open_perception(settings, source))
         chosen = outputs.places(settings, source, output=output_dir, records=None)
         header = session.make_header(settings, source, perception)
         sinks = outputs.make_sinks(chosen, source, header, size=source.size)

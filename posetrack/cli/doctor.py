@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from typing import Literal
 import typer
 
 from posetrack import __version__
+from posetrack.backends.cores import usable_cores
 from posetrack.errors import PosetrackError
 
 app = typer.Typer(add_completion=False)
@@ -88,7 +88,7 @@ def findings() -> Iterator[Finding]:
 
 
 def _processor() -> str:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = usable_cores()
     flags: set[str] = set()
     try:
         for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():

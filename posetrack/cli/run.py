@@ -56,7 +56,7 @@ def run(
         perception = stack.enter_context(
             session.open_perception(
                 settings,
-                fps=float(source.fps),
+                source,
                 detect=known is None,
                 allow_unverified=allow_unverified,
             )

@@ -13,7 +13,13 @@ import cv2
 import typer
 
 from posetrack import zoo
-from posetrack.backends import backend_name, installed, model_formats, open_backend
+from posetrack.backends import (
+    backend_name,
+    installed,
+    model_formats,
+    open_backend,
+    threads_ahead,
+)
 from posetrack.cli.progress import Downloads, FrameProgress
 from posetrack.detector import Detector
 from posetrack.errors import BackendMissing
@@ -51,8 +57,8 @@ def open_input(config: RunConfig, spec: str) -> Source:
 @contextmanager
 def open_perception(
     config: RunConfig,
+    source: Source | None = None,
     *,
-    fps: float | None = None,
     detect: bool = True,
     allow_unverified: bool = False,
 ) -> Iterator[Perception]:
@@ -60,12 +66,15 @@ def open_perception(
 
     Args:
         config: all settings.
-        fps: of the source, for settings that MMDeploy counts in frames.
+        source: what will be read, where it is open already: its frame rate is for settings that
+            MMDeploy counts in frames, and on a file the detector runs ahead of the poses.
         detect: False where the boxes come from elsewhere.
         allow_unverified: use fetched models of which no digest is known.
     """
     require_backend(config.backend.kind)
-    settings = config.tracker_settings(float(fps or _NOMINAL_FPS))
+    fps = float(source.fps) if source is not None and source.fps else _NOMINAL_FPS
+    settings = config.tracker_settings(fps)
+    threads = config.backend.threads
     with ExitStack() as stack:
         detector = None
         if detect:
@@ -73,13 +82,16 @@ def open_perception(
             if threshold is None:
                 threshold = settings.detection_threshold
             labels = (settings.detection_label,) if settings.detection_label else None
-            model, backend = _load(config, "detection", config.detector.model, allow_unverified)
+            ahead = source is not None and not source.is_live and config.detector.interval > 1
+            width = threads_ahead(config.backend.kind, threads) if ahead else threads
+            name = config.detector.model
+            model, backend = _load(config, "detection", name, width, allow_unverified)
             stack.callback(backend.close)
             detector = Detector(
                 model, backend, threshold=threshold, nms=config.detector.nms, labels=labels
             )
             detector.warm_up()
-        model, backend = _load(config, "pose", config.pose.model, allow_unverified)
+        model, backend = _load(config, "pose", config.pose.model, threads, allow_unverified)
         stack.callback(backend.close)
         estimator = Estimator(model, backend)
         estimator.warm_up()
@@ -100,7 +112,9 @@ def require_backend(kind: str) -> None:
             raise BackendMissing(f"backend {name} asked, {found}: {row.hint}")
 
 
-def _load(config: RunConfig, task: Task, name: str | None, allow_unverified: bool) -> Any:
+def _load(
+    config: RunConfig, task: Task, name: str | None, threads: int | None, allow_unverified: bool
+) -> Any:
     """The model found (fetched, where it must be) and the backend that holds it."""
     chosen = config.backend
     with Downloads() as downloads:
@@ -115,7 +129,7 @@ def _load(config: RunConfig, task: Task, name: str | None, allow_unverified: boo
         chosen.kind,
         model.path,
         device=chosen.device,
-        threads=chosen.threads,
+        threads=threads,
         precision=chosen.precision,
     )
     return model, backend

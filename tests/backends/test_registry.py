@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from posetrack import backends
+from posetrack.backends import cores
 from posetrack.errors import BackendError, BackendMissing, ModelNotFound
 
 
@@ -90,3 +91,11 @@ def test_every_installed_backend_gives_the_same_answer(model: Path) -> None:
     for answer in answers[1:]:
         for name, value in answers[0].items():
             np.testing.assert_allclose(answer[name], value, atol=1e-4)
+
+
+def test_a_detector_that_runs_ahead_takes_half_of_the_threads() -> None:
+    assert backends.threads_ahead("ort", 8) == 4
+    assert backends.threads_ahead("onnxruntime", 1) == 1
+    assert backends.threads_ahead("onnxruntime", None) == max(1, cores.usable_cores() // 2)
+    assert backends.threads_ahead("openvino", 8) == 8  # one pool for all its models
+    assert backends.threads_ahead("torch", None) is None

@@ -80,6 +80,8 @@ def track(
     except BaseException:
         opened.close()
         raise
+    if opened.is_live:
+        perception.tracker.warm_up()
     return _results(opened, perception, boxes)
 
 

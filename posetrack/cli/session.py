@@ -96,7 +96,12 @@ def open_perception(
         estimator = Estimator(model, backend)
         estimator.warm_up()
         interval = config.detector.interval
-        yield Perception(det=detector, pose=estimator, det_interval=interval, tracker=settings)
+        perception = Perception(
+            det=detector, pose=estimator, det_interval=interval, tracker=settings
+        )
+        if source is None or source.is_live:
+            perception.tracker.warm_up()
+        yield perception
 
 
 def require_backend(kind: str) -> None:

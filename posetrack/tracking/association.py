@@ -145,6 +145,13 @@ def keep_one_each(
     return left
 
 
+def load_solver() -> Callable[..., tuple[Ints, Ints]]:
+    """SciPy's optimal assignment; the first call takes half a second, most runs never need it."""
+    from scipy.optimize import linear_sum_assignment
+
+    return linear_sum_assignment
+
+
 def pair(similarity: Floats, threshold: float, method: str = "greedy") -> tuple[Ints, Ints]:
     """Rows and columns paired by similarity (N, M) at or above `threshold`, each once at most.
 
@@ -153,9 +160,10 @@ def pair(similarity: Floats, threshold: float, method: str = "greedy") -> tuple[
     allowed = similarity >= threshold
     if not allowed.any():
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    if method == "optimal":
-        from scipy.optimize import linear_sum_assignment
-
+    rivals = np.minimum(allowed.sum(axis=1)[:, None], allowed.sum(axis=0))
+    # Where of every allowed pair one side has no other choice, the best pair first is optimal too.
+    if method == "optimal" and rivals[allowed].max() > 1:
+        linear_sum_assignment = load_solver()
         # A forbidden pair must cost more than all allowed pairs together can win.
         span = np.ptp(similarity[allowed]) + 1
         forbidden = similarity[allowed].min() - span * sum(similarity.shape)

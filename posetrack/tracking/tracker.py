@@ -8,7 +8,12 @@ import numpy as np
 
 from posetrack.geometry import clip_boxes
 from posetrack.skeletons import Skeleton
-from posetrack.tracking.association import People, mean_visible_score, read_people
+from posetrack.tracking.association import (
+    People,
+    load_solver,
+    mean_visible_score,
+    read_people,
+)
 from posetrack.tracking.matching import Expected, column_of, match
 from posetrack.tracking.motion import ConstantVelocity, from_centres, person_sizes
 from posetrack.tracking.propagation import LOST, SEEN, Proposals, merge_proposals
@@ -41,6 +46,11 @@ class Tracker:
         self._rules = Rules.of(settings, skeleton)
         self._next_id = 1
         self.reset()
+
+    def warm_up(self) -> None:
+        """Load what two people who compete will need; a live run has no time for it then."""
+        if self.settings.assignment == "optimal":
+            load_solver()
 
     def reset(self) -> None:
         """Forget everybody; ids go on, so that none is used twice."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tracking.walkers import COCO, Walker
 
-from posetrack.tracking import TrackerSettings, preset
+from posetrack.tracking import TrackerSettings, association, preset
 from posetrack.tracking.association import (
     People,
     distance_scores,
@@ -126,3 +126,27 @@ def test_forbidden_pairs_are_never_made() -> None:
     similarity = np.full((3, 2), -np.inf)
     for method in ("greedy", "optimal"):
         assert len(pair(similarity, -100, method)[0]) == 0
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_best_sum_is_found_with_and_without_a_solver(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    similarity = np.asarray(rng.uniform(size=rng.integers(1, 5, 2)), np.float32)
+    threshold = rng.choice([0.4, 0.6, 0.8])
+    rows, columns = pair(similarity, threshold, "optimal")
+    n, m = similarity.shape
+    padded = np.zeros((n, m + n))  # a row may stay alone
+    padded[:, :m] = np.where(similarity >= threshold, similarity + 10, -100)
+    ways = itertools.permutations(range(m + n), n)
+    best = max(padded[np.arange(n), list(way)].sum() for way in ways)
+    assert (similarity[rows, columns] + 10).sum() == pytest.approx(best)
+
+
+def test_rivals_for_one_track_need_no_solver(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise AssertionError("there was one choice")
+
+    monkeypatch.setattr(association, "load_solver", refuse)
+    similarity = np.array([[0.1, 0.9, 0.2], [0.8, 0.0, 0.1], [0.2, 0.6, 0.3]], np.float32)
+    rows, columns = pair(similarity, 0.5, "optimal")
+    assert set(zip(rows.tolist(), columns.tolist(), strict=True)) == {(0, 1), (1, 0)}

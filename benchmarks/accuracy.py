@@ -32,7 +32,6 @@ from posetrack import zoo
 from posetrack.cards import Task
 from posetrack.datasets.annotations import Annotations, Person
 from posetrack.datasets.scenes import STRICT, Scene, scenes
-from posetrack.datasets.stores import Stores
 from posetrack.detector import Detector
 from posetrack.estimator import Estimator
 from posetrack.evaluation.boxes import BoxTruth, detection_metrics, match_boxes
@@ -162,7 +161,7 @@ def add_matched(figures: Figures, sightings: Sequence[Sighting]) -> None:
 
 def detector_figures(data: Path, detector: Detector, threshold: float) -> Figures:
     """On completely boxed pictures, on all, and by source."""
-    annotations = Annotations.read(data / "det" / "val.json", Stores(data))
+    annotations = Annotations.read(data / "det" / "val.json")
     rows: dict[str, list[BoxTruth]] = {"complete": [], "all": []}
     for scene in scenes(annotations, STRICT):
         found = detector(scene.picture.load())

@@ -38,11 +38,11 @@ def check(
     from posetrack.cli.progress import Steps
     from posetrack.datasets.checks.check import check as run_check
     from posetrack.datasets.coco import CocoFile, write_json
-    from posetrack.datasets.locate import Pictures
     from posetrack.datasets.names import skeleton_of
+    from posetrack.datasets.stores import Stores
 
     document = CocoFile.read(data)
-    pictures = Pictures(document, images)
+    pictures = Stores(document.path, document.images, images)
     chosen = skeleton_of(document, skeleton)
     with Steps("pictures", len(document.images)) as steps:
         report = run_check(document, pictures, chosen, progress=steps)
@@ -137,7 +137,7 @@ def convert(
     """Convert between COCO keypoints, YOLO-pose, labelme and (reading) CVAT for images."""
     from posetrack.datasets import convert as formats
     from posetrack.datasets.coco import refuse_existing
-    from posetrack.datasets.locate import Pictures
+    from posetrack.datasets.stores import Stores
 
     target = to or ("coco" if output.suffix.lower() == ".json" else None)
     if target is None:
@@ -147,7 +147,7 @@ def convert(
     pictures = None
     if target != "coco":
         place = images or (document.path if document.path.is_dir() else None)
-        pictures = Pictures(document, place)
+        pictures = Stores(document.path, document.images, place)
         if not pictures.known:
             typer.echo("posetrack: no pictures found, none copied: use --images", err=True)
     for note in formats.write(document, output, target, pictures=pictures, force=force):

@@ -194,9 +194,9 @@ def pipeline(
 
 
 def _annotations(data: Path, images: Path | None) -> Any:
-    from posetrack.datasets.stores import open_annotations
+    from posetrack.datasets.annotations import Annotations
 
-    return open_annotations(data, images)
+    return Annotations.read(data, images)
 
 
 def _person(finder: ResolvedModel) -> int:

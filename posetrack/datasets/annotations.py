@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from posetrack.datasets.images import ImageStore
+from posetrack.datasets.stores import Stores
 from posetrack.errors import ConfigError
 from posetrack.geometry import xywh_to_xyxy
 from posetrack.skeletons import Skeleton
@@ -69,10 +70,16 @@ class Annotations:
     categories: dict[int, str]
 
     @classmethod
-    def read(cls, path: Path, images: Path | dict[str, ImageStore]) -> Annotations:
-        """Parse `path`; `images` is the folder or tar, or stores by each record's ``tar`` field."""
+    def read(
+        cls, path: Path, images: Path | None = None, *, root: Path | None = None
+    ) -> Annotations:
+        """Parse `path`; pictures are in `images` (folder or tar), or where `Stores` finds them.
+
+        Raises:
+            ConfigError: no such file, not COCO's format, or no pictures where they were looked for.
+        """
         if not path.is_file():
-            raise ConfigError(f"no annotations at {path}: check the path or set data.root")
+            raise ConfigError(f"no annotations at {path}: check the path")
         try:
             data = json.loads(path.read_bytes())
             names = tuple(data["categories"][0].get("keypoints", ()))
@@ -86,12 +93,15 @@ class Annotations:
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
             reason = f"no {error}" if isinstance(error, KeyError) else str(error)
             raise ConfigError(f"{path} is not a COCO annotation file: {reason}") from error
-        single = ImageStore(images) if isinstance(images, Path) else None
+        stores = Stores(path, [record.fields for record in records.values()], images, root=root)
         pictures = {}
         for key, record in records.items():
-            if single is None and "tar" not in record.fields:
-                raise ConfigError(f"{path} does not say where {record.name} is: set images")
-            store = single or images[record.fields["tar"]]  # type: ignore[index]
+            store = stores.store(record.fields)
+            if store is None:
+                raise ConfigError(
+                    f"the pictures of {path} are not beside it ({record.name} is not): name their "
+                    "folder or uncompressed tar as images"
+                )
             source = str(record.fields.get("source", path.stem))
             pictures[key] = Picture(store, record.name, record.size, source, record.fields)
         return cls(path, pictures, rows, names, categories)

@@ -84,6 +84,19 @@ def _rows(path: Path, data: Row, key: str) -> list[Row]:
     return rows
 
 
+def relative_name(record: Row) -> Path:
+    """The ``file_name`` of `record` as a path that stays inside a folder.
+
+    Raises:
+        ConfigError: it is absent, absolute or leads out of the folder.
+    """
+    name = str(record.get("file_name", ""))
+    path = Path(name.replace("\\", "/"))
+    if not name or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        raise ConfigError(f"image {name!r} has no usable file_name: name it inside one folder")
+    return path
+
+
 def refuse_existing(paths: Iterable[Path], *, source: Path, force: bool) -> None:
     """Refuse before the first of several files is written.
 

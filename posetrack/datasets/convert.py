@@ -9,7 +9,7 @@ from posetrack.datasets.coco import CocoFile, Row, write_bytes, write_json
 from posetrack.datasets.formats.cvat import read_cvat
 from posetrack.datasets.formats.labelme import read_labelme, write_labelme
 from posetrack.datasets.formats.yolo import read_yolo, write_yolo
-from posetrack.datasets.locate import Pictures
+from posetrack.datasets.stores import Stores
 from posetrack.errors import ConfigError, SinkError
 
 READERS = {"yolo": read_yolo, "labelme": read_labelme, "cvat": read_cvat}
@@ -57,7 +57,7 @@ def read(path: Path, kind: str, skeleton: str | None = None) -> CocoFile:
 
 
 def write(
-    document: CocoFile, output: Path, kind: str, *, pictures: Pictures | None, force: bool
+    document: CocoFile, output: Path, kind: str, *, pictures: Stores | None, force: bool
 ) -> list[str]:
     """Write `document` as the format `kind`.
 

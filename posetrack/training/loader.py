@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from posetrack.datasets.annotations import Annotations, Picture
-from posetrack.datasets.stores import Stores
 from posetrack.errors import ConfigError
 from posetrack.training.distributed import ALONE, World
 from posetrack.training.recipe import Recipe, SourceSection
@@ -20,11 +19,9 @@ from posetrack.training.task import Task
 
 
 def read_source(root: Path, section: SourceSection) -> Annotations:
-    """Annotations with their pictures; without `images` each record's ``tar`` field says where."""
-    path = root / section.annotations
-    if section.images is not None:
-        return Annotations.read(path, root / section.images)
-    return Annotations.read(path, Stores(root))
+    """Annotations with their pictures, all paths from `root` on."""
+    images = None if section.images is None else root / section.images
+    return Annotations.read(root / section.annotations, images, root=root)
 
 
 def require(recipe: Recipe, what: str, train: Sequence[Picture], val: Sequence[Picture]) -> None:

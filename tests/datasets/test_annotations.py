@@ -35,7 +35,7 @@ def rewrite(path: Path, **changes: Any) -> None:
 
 
 def test_a_missing_annotation_file(tmp_path: Path) -> None:
-    assert complaint(tmp_path) == "no annotations at people.json: check the path or set data.root"
+    assert complaint(tmp_path) == "no annotations at people.json: check the path"
 
 
 def test_a_missing_tar(tmp_path: Path) -> None:
@@ -109,9 +109,11 @@ def test_files_that_are_no_annotations(tmp_path: Path, text: str, reason: str) -
 
 def test_records_that_do_not_say_where_their_picture_is(tmp_path: Path) -> None:
     drawn.write_set(tmp_path, 1)
+    (tmp_path / "people.tar").rename(tmp_path / "elsewhere.tar")
     source = [{"annotations": "people.json"}]
     assert complaint(tmp_path, data={"train": source}) == (
-        "people.json does not say where 000.png is: set images"
+        "the pictures of people.json are not beside it (000.png is not): "
+        "name their folder or uncompressed tar as images"
     )
 
 

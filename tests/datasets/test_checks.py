@@ -15,15 +15,15 @@ from training import drawn
 from posetrack.datasets.checks.check import check
 from posetrack.datasets.checks.report import KINDS, Report
 from posetrack.datasets.coco import CocoFile
-from posetrack.datasets.locate import Pictures
 from posetrack.datasets.names import named_pairs, other_side, skeleton_of
+from posetrack.datasets.stores import Stores
 from posetrack.errors import ConfigError
 from posetrack.skeletons import Skeleton
 
 
 def found(file: CocoFile, skeleton: Skeleton | None = sets.COCO) -> dict[str, int]:
     """Counts by kind, pictures left out."""
-    report = check(file, Pictures(file), skeleton)
+    report = check(file, Stores(file.path, file.images), skeleton)
     groups = {kind: len(findings) for kind, findings in report.groups()}
     groups.pop("unchecked-pictures", None)
     return groups
@@ -31,7 +31,7 @@ def found(file: CocoFile, skeleton: Skeleton | None = sets.COCO) -> dict[str, in
 
 def test_a_sound_set_has_no_findings(tmp_path: Path) -> None:
     file = CocoFile.read(drawn.write_set(tmp_path, 4))
-    report = check(file, Pictures(file), sets.COCO)
+    report = check(file, Stores(file.path, file.images), sets.COCO)
     assert (report.pictures, report.people, report.findings) == (4, 4, [])
 
 
@@ -138,7 +138,7 @@ def test_pictures_missing_broken_turned_cut_and_of_another_size(tmp_path: Path) 
     images = [sets.picture(i, width=60, height=40) for i in range(1, 7)]
     images[4]["width"] = 50
     file = CocoFile.read(sets.write(tmp_path / "set.json", sets.document([], images)))
-    report = check(file, Pictures(file), None)
+    report = check(file, Stores(file.path, file.images), None)
     where = {kind: [f.picture for f in group] for kind, group in report.groups()}
     assert where == {
         "empty-set": [""],
@@ -155,14 +155,14 @@ def test_pictures_are_found_where_the_records_or_the_name_say(tmp_path: Path) ->
     drawn.write_set(tmp_path / "deep", 1)
     record = sets.picture(1, file_name="000.png", tar="deep/people.tar")
     file = CocoFile.read(sets.write(tmp_path / "set.json", sets.document([], [record])))
-    store = Pictures(file).store(record)
+    store = Stores(file.path, file.images).store(record)
     assert store is not None
     assert "000.png" in store
     beside = CocoFile.read(tmp_path / "deep" / "people.json")
-    assert Pictures(beside).known
+    assert Stores(beside.path, beside.images).known
     (tmp_path / "deep" / "people.tar").unlink()
-    assert not Pictures(beside).known
-    report = check(beside, Pictures(beside), None)
+    assert not Stores(beside.path, beside.images).known
+    report = check(beside, Stores(beside.path, beside.images), None)
     assert [finding.kind for finding in report.findings] == ["unchecked-pictures"]
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from posetrack.datasets import convert
 from posetrack.datasets.coco import CocoFile
-from posetrack.datasets.locate import Pictures
+from posetrack.datasets.stores import Stores
 from posetrack.errors import ConfigError, SinkError
 
 SIZE = (160, 120)
@@ -74,7 +74,7 @@ def test_there_and_back_is_the_same(file: CocoFile, kind: str) -> None:
             place = folder / "pictures" / record["file_name"]
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(PNG)
-        pictures = Pictures(file, folder / "pictures")
+        pictures = Stores(file.path, file.images, folder / "pictures")
         convert.write(file, folder / "out", kind, pictures=pictures, force=False)
         assert convert.detect(folder / "out") == kind
         back = convert.read(folder / "out", kind)

@@ -10,7 +10,7 @@ from datasets import sets
 
 from posetrack.datasets.checks.check import check
 from posetrack.datasets.checks.sides import candidates, face_sense, left_first, suspect_pairs
-from posetrack.datasets.locate import Pictures
+from posetrack.datasets.stores import Stores
 
 PAIRS = {
     sets.COCO.keypoints[a].removeprefix("left_"): p
@@ -97,7 +97,7 @@ def test_a_few_mirrored_faces_are_suspects_and_most_an_error(mirrored: int, kind
         flat = [float(v) for x, y in joints for v in (x, y, 2)]
         rows.append(sets.person(i, bbox=[0, i / 100, 159, 158], area=5000, keypoints=flat))
     file = sets.document(rows)
-    groups = dict(check(file, Pictures(file), sets.COCO).groups())
+    groups = dict(check(file, Stores(file.path, file.images), sets.COCO).groups())
     assert set(groups) & {"suspect-face", "viewer-sides", "suspect-pairs"} == {kind}
     assert {f.row for f in groups[kind]} <= set(range(mirrored))
     assert len(groups[kind]) == mirrored

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from posetrack.datasets.annotations import Annotations
-from posetrack.datasets.stores import open_annotations
 from posetrack.estimator import Estimator
 from posetrack.evaluation.pose import evaluate_pose
 
@@ -24,7 +23,7 @@ def test_the_embedded_model_reads_photographs_and_the_flip_test_does_not_harm(
     shared_dir: Path,
 ) -> None:
     pytest.importorskip("faster_coco_eval")
-    data = few(open_annotations(shared_dir / "data" / "pose" / "val.json"), "fashion", 16)
+    data = few(Annotations.read(shared_dir / "data" / "pose" / "val.json"), "fashion", 16)
     plain = evaluate_pose(data, Estimator.load()).figures["all"]
     flipped = evaluate_pose(data, Estimator.load(flip_test=True)).figures["all"]
     assert (plain["pck@0.1"] or 0) > 0.8

@@ -11,13 +11,13 @@ from posetrack.datasets.checks.records import check_records
 from posetrack.datasets.checks.report import Report
 from posetrack.datasets.checks.skeleton import check_skeleton
 from posetrack.datasets.coco import CocoFile
-from posetrack.datasets.locate import Pictures
+from posetrack.datasets.stores import Stores
 from posetrack.skeletons import Skeleton
 
 
 def check(
     document: CocoFile,
-    pictures: Pictures,
+    pictures: Stores,
     skeleton: Skeleton | None,
     *,
     progress: Callable[[int], None] = lambda _: None,

@@ -10,14 +10,14 @@ import numpy as np
 from posetrack.datasets.checks.numbers import numbers
 from posetrack.datasets.checks.report import Report
 from posetrack.datasets.coco import CocoFile, Row
-from posetrack.datasets.locate import Pictures
+from posetrack.datasets.stores import Stores
 
 _STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 def check_pictures(
     document: CocoFile,
-    pictures: Pictures,
+    pictures: Stores,
     report: Report,
     *,
     progress: Callable[[int], None] = lambda _: None,
@@ -32,7 +32,7 @@ def check_pictures(
         progress(done)
 
 
-def _check_picture(record: Row, pictures: Pictures, report: Report) -> None:
+def _check_picture(record: Row, pictures: Stores, report: Report) -> None:
     name = str(record["file_name"])
     store = pictures.store(record)
     if store is None or name not in store:

@@ -14,7 +14,7 @@ from posetrack.datasets.checks.numbers import numbers
 from posetrack.datasets.checks.records import key
 from posetrack.datasets.checks.report import Report
 from posetrack.datasets.coco import CocoFile, Row, write_bytes
-from posetrack.datasets.locate import Pictures
+from posetrack.datasets.stores import Stores
 from posetrack.errors import ConfigError, SinkError
 from posetrack.geometry import CropTransform, xywh_to_xyxy
 from posetrack.media.drawing import Style, draw
@@ -63,7 +63,7 @@ def write_sheet(
     path: Path,
     cells: Sequence[Cell],
     document: CocoFile,
-    pictures: Pictures,
+    pictures: Stores,
     skeleton: Skeleton | None,
 ) -> None:
     """Draw `cells` into the picture file `path`.
@@ -131,7 +131,7 @@ def _crop(
     return picture
 
 
-def _load(record: Row, pictures: Pictures) -> Image | None:
+def _load(record: Row, pictures: Stores) -> Image | None:
     store = pictures.store(record) if record else None
     try:
         return None if store is None else store.read(str(record.get("file_name")))

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from posetrack.datasets.checks.numbers import numbers
-from posetrack.datasets.coco import CocoFile, Row, write_bytes
+from posetrack.datasets.coco import CocoFile, Row, relative_name, write_bytes
 from posetrack.datasets.formats.build import Builder, Point, ordered, points_of
 from posetrack.datasets.formats.files import by_image, image_size, read_json
-from posetrack.datasets.locate import relative_name
 from posetrack.errors import ConfigError
 
 VERSION = "5.5.0"

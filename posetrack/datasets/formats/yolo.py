@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from posetrack.datasets.coco import CocoFile, Row, write_bytes
+from posetrack.datasets.coco import CocoFile, Row, relative_name, write_bytes
 from posetrack.datasets.formats.build import Builder, Point, flip_order, points_of
 from posetrack.datasets.formats.files import by_image, image_size, read_text, read_yaml
-from posetrack.datasets.locate import relative_name
 from posetrack.errors import ConfigError
 from posetrack.media.source import IMAGE_SUFFIXES
 from posetrack.skeletons import load_skeleton

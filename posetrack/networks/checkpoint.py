@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -67,8 +68,45 @@ class Spec:
         )
 
 
-def load_state(path: str | Path, *, verify: bool = True) -> dict[str, Tensor]:
-    """The weights in a checkpoint file by name, on the CPU, prefixes of wrappers removed.
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a file of weights holds.
+
+    Attributes:
+        state: the weights by name, on the CPU, prefixes of wrappers removed.
+        content: what the file has beside them; empty for weights alone.
+    """
+
+    state: dict[str, Tensor]
+    content: Mapping[str, Any]
+
+    @property
+    def slim(self) -> str | None:
+        """What a pruned network was before; None for any other."""
+        return str(self.content["architecture"]) if self.content.get("slim") else None
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What it was trained by; empty for weights that come from elsewhere."""
+        recipe = self.content.get("recipe")
+        return dict(recipe) if isinstance(recipe, Mapping) else {}
+
+    @property
+    def spec(self) -> Spec:
+        """Its network, from the shapes of the weights (and the name, of a pruned one)."""
+        return infer_architecture(self.state, self.slim)
+
+    def model(self) -> nn.Module:
+        """The network with these weights in eval mode, as narrow as they are."""
+        network = self.spec.build()
+        if self.slim:
+            narrow(network, self.state)
+        load_into(network, self.state)
+        return network.eval()
+
+
+def read_checkpoint(path: str | Path, *, verify: bool = True) -> Checkpoint:
+    """The checkpoint in a file.
 
     Nothing in the file is executed: a file that asks for code is refused. With `verify`, a digest
     in the file name (`-<sha8>.pth` or `-<sha8>_<date>.pth`) must be that of the content. Of a
@@ -85,18 +123,30 @@ def load_state(path: str | Path, *, verify: bool = True) -> dict[str, Tensor]:
     if verify:
         verify_digest(path)
     if path.suffix == ".onnx":
-        return _without_prefixes(_graph_weights(path))
-    content = read_plain(path)
+        return Checkpoint(_without_prefixes(_graph_weights(path)), {})
+    content = weights = read_plain(path)
     for wrapper in _WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
+            weights = content[wrapper]
             break
-    if not isinstance(content, Mapping):
-        raise ModelError(f"checkpoint {path}: holds a {type(content).__name__}, not weights")
-    state = {str(k): v.detach() for k, v in content.items() if isinstance(v, Tensor)}
+    if not isinstance(weights, Mapping):
+        raise ModelError(f"checkpoint {path}: holds a {type(weights).__name__}, not weights")
+    state = {str(k): v.detach() for k, v in weights.items() if isinstance(v, Tensor)}
     if not state:
         raise ModelError(f"checkpoint {path}: holds no tensors")
-    return _without_prefixes(state)
+    beside = {} if weights is content else content
+    return Checkpoint(_without_prefixes(state), beside)
+
+
+def load_state(path: str | Path, *, verify: bool = True) -> dict[str, Tensor]:
+    """The weights of `read_checkpoint`."""
+    return read_checkpoint(path, verify=verify).state
+
+
+def load_model(path: str | Path, *, verify: bool = True) -> tuple[nn.Module, Spec]:
+    """The network of `read_checkpoint` in eval mode, and what it is."""
+    checkpoint = read_checkpoint(path, verify=verify)
+    return checkpoint.model(), checkpoint.spec
 
 
 def _graph_weights(path: Path) -> dict[str, Tensor]:
@@ -117,28 +167,6 @@ def _graph_weights(path: Path) -> dict[str, Tensor]:
     if not state:
         raise ModelError(f"{path}: its weights have lost their names, it cannot be trained on")
     return state
-
-
-def load_model(path: str | Path, *, verify: bool = True) -> tuple[nn.Module, Spec]:
-    """The network of a checkpoint in eval mode, its architecture read from the weights' shapes.
-
-    A pruned checkpoint names it, and its network is as narrow as the weights.
-    """
-    state = load_state(path, verify=verify)
-    slim = slim_architecture(path)
-    spec = infer_architecture(state, slim)
-    model = narrow(spec.build(), state) if slim else spec.build()
-    load_into(model, state)
-    return model.eval(), spec
-
-
-def slim_architecture(path: str | Path) -> str | None:
-    """What a pruned checkpoint was before; None for any other file."""
-    if Path(path).suffix == ".onnx":
-        return None
-    content = read_plain(Path(path))
-    slim = content.get("slim") if isinstance(content, Mapping) else None
-    return str(content["architecture"]) if slim else None
 
 
 def load_into(

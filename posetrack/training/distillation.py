@@ -13,7 +13,7 @@ from posetrack.training.losses import LABEL_BETA
 class Distillation(nn.Module):
     """A student with what it needs to learn from a teacher; run, it is the student.
 
-    A checkpoint names the student's weights ``student.*``, which `networks.checkpoint.load_state`
+    A checkpoint names the student's weights ``student.*``, which `networks.checkpoint`
     returns as those of a plain network. The teacher is no part of it.
 
     Attributes:

@@ -17,9 +17,8 @@ from torch import Tensor, nn
 from posetrack.backends import open_backend
 from posetrack.cards import ModelCard, ModelFile
 from posetrack.errors import ModelError
-from posetrack.networks.checkpoint import HALF_SUFFIX, Spec, load_model
+from posetrack.networks.checkpoint import HALF_SUFFIX, Spec, read_checkpoint
 from posetrack.networks.heatmap import HeatmapPose
-from posetrack.networks.pickles import read_plain
 from posetrack.networks.rtmdet import RTMDet
 from posetrack.skeletons import SKELETON_FILES, load_skeleton
 from posetrack.zoo.conventions import card_for_detector, card_for_pose
@@ -119,7 +118,7 @@ def _trace(model: nn.Module, example: Tensor, names: list[str], *, free_size: bo
             opset_version=OPSET,
             dynamo=False,
             # Weights keep their names and batch norms their own: runtimes fold both when they
-            # load, and the file can be trained on (`networks.checkpoint.load_state`).
+            # load, and the file can be trained on (`networks.checkpoint.read_checkpoint`).
             training=torch.onnx.TrainingMode.PRESERVE,
             do_constant_folding=False,
         )
@@ -221,8 +220,9 @@ def export_model(
     Args:
         facts: further fields of the card (licence, accuracy, thresholds, ...), or `size`.
     """
-    network, spec = load_model(checkpoint)
-    trained, known = _trained(checkpoint)
+    weights = read_checkpoint(checkpoint)
+    network, spec = weights.model(), weights.spec
+    trained, known = weights.recipe.get("model", {}), dict(weights.content.get("facts", {}))
     if len(labels := known.get("labels", ())) > 1 and "person" in labels:
         known["keep"] = ("person",)
     if labels:
@@ -272,14 +272,3 @@ def _own_skeleton(name: str, folder: Path) -> str:
     if not (copy.exists() and copy.samefile(name)):
         shutil.copyfile(name, copy)
     return copy.name
-
-
-def _trained(checkpoint: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The recipe's ``model`` section and what its task adds to the card.
-
-    Both are empty for weights that come from elsewhere.
-    """
-    content = read_plain(checkpoint)
-    if not isinstance(content, dict) or not isinstance(content.get("recipe"), dict):
-        return {}, {}
-    return dict(content["recipe"]["model"]), dict(content.get("facts", {}))

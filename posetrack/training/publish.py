@@ -10,8 +10,7 @@ from typing import Any
 import torch
 
 from posetrack.errors import ConfigError
-from posetrack.networks.checkpoint import infer_architecture, load_state, slim_architecture
-from posetrack.networks.pickles import read_plain
+from posetrack.networks.checkpoint import read_checkpoint
 
 
 def publish(checkpoint: Path, folder: Path, *, name: str | None = None) -> Path:
@@ -20,25 +19,24 @@ def publish(checkpoint: Path, folder: Path, *, name: str | None = None) -> Path:
     `name` is the recipe's if not given, else the file's. The file holds the averaged weights,
     where there are any, and what is needed to use them and to make them again (architecture,
     recipe, commit), but no optimiser, no second set of weights and no path of this machine.
-    `load_state` verifies the digest in the name.
+    `read_checkpoint` verifies the digest in the name.
 
     Raises:
         ModelError: no checkpoint of a network this package has.
         ConfigError: the file is there already.
     """
-    state = load_state(checkpoint)
-    slim = slim_architecture(checkpoint)
+    trained = read_checkpoint(checkpoint)
+    state = trained.state
     content: dict[str, Any] = {
         "state_dict": {key: value.contiguous().clone() for key, value in sorted(state.items())},
-        "architecture": infer_architecture(state, slim).architecture,
-        "slim": slim is not None,
+        "architecture": trained.spec.architecture,
+        "slim": trained.slim is not None,
     }
-    trained = read_plain(checkpoint)
-    if isinstance(trained, dict) and isinstance(recipe := trained.get("recipe"), dict):
+    if recipe := trained.recipe:
         content["recipe"] = {k: recipe[k] for k in ("name", "task", "model", "schedule", "ema")}
         content["recipe"]["model"] = recipe["model"] | {"init": None}
-        content["facts"] = trained.get("facts", {})
-        content["commit"] = str(trained.get("commit", ""))
+        content["facts"] = trained.content.get("facts", {})
+        content["commit"] = str(trained.content.get("commit", ""))
         name = name or str(recipe["name"])
     buffer = io.BytesIO()
     torch.save(content, buffer)

@@ -101,7 +101,7 @@ def narrow_as_before(model: nn.Module, recipe: Recipe, last: Path) -> bool:
     Raises:
         ConfigError: it is a pruned network of another architecture.
     """
-    from posetrack.networks.checkpoint import load_state, slim_architecture
+    from posetrack.networks.checkpoint import read_checkpoint
     from posetrack.networks.pickles import read_plain
 
     if last.is_file():
@@ -112,10 +112,11 @@ def narrow_as_before(model: nn.Module, recipe: Recipe, last: Path) -> bool:
     if recipe.model.init is None:
         return False
     path = weights_of(recipe.model.init, recipe.task)
-    named = slim_architecture(path)
+    start = read_checkpoint(path)
+    named = start.slim
     if named is None:
         return False
     if named != recipe.model.architecture:
         raise ConfigError(f"model.init {path} is a pruned {named}: set model.architecture={named}")
-    narrow(model, load_state(path))
+    narrow(model, start.state)
     return True

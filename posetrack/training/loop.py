@@ -190,7 +190,7 @@ class Trainer:
                 rate *= samples * schedule.accumulate / schedule.base_batch_size
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
-            losses = self._step(batch)
+            losses = self.step(batch)
             self.at.batch += 1
             progress.batch(self.at.epoch, self.at.batch, per_epoch, samples, rate, losses)
             # Half a step's gradients are not in a checkpoint.
@@ -199,7 +199,8 @@ class Trainer:
                 self.save("last.pth")
                 saved = time.monotonic()
 
-    def _step(self, batch: Any) -> dict[str, float]:
+    def step(self, batch: Any) -> dict[str, float]:
+        """Learn from one batch: gradients, and where they are due the weights; its losses."""
         schedule, world = self.recipe.schedule, self.world
         due = (self.at.batch + 1) % schedule.accumulate == 0
         with self._quiet(due=due):

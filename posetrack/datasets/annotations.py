@@ -12,6 +12,7 @@ import numpy as np
 
 from posetrack.datasets.images import ImageStore
 from posetrack.datasets.stores import Stores
+from posetrack.datasets.wholebody import gather_parts
 from posetrack.errors import ConfigError
 from posetrack.geometry import xywh_to_xyxy
 from posetrack.skeletons import Skeleton
@@ -90,6 +91,7 @@ class Annotations:
                 _, _, _, _ = row["bbox"]
                 if row["image_id"] in rows:
                     rows[row["image_id"]].append(row)
+            names = gather_parts(names, [row for each in rows.values() for row in each])
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
             reason = f"no {error}" if isinstance(error, KeyError) else str(error)
             raise ConfigError(f"{path} is not a COCO annotation file: {reason}") from error

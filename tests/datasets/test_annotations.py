@@ -178,3 +178,21 @@ def test_fields_that_other_tools_leave_out_are_not_needed(tmp_path: Path) -> Non
     assert person.box.tolist() == [10, 20, 40, 60]
     assert person.picture.source == "a"
     assert person.weights.sum() == 17
+
+
+def test_whole_bodies_keep_feet_face_and_hands_in_fields_of_their_own(tmp_path: Path) -> None:
+    whole = load_skeleton("coco_wholebody")
+    row = {"id": 1, "image_id": 0, "bbox": [10, 20, 30, 40], "keypoints": [0, 0, 0] * 17}
+    parts = {"foot_kpts": [11, 21, 2] * 6, "lefthand_kpts": [12, 22, 1] * 21}
+    hidden = {"righthand_kpts": [13, 23, 1] * 21, "righthand_valid": False}
+    rows = [row | parts | hidden | {"num_keypoints": 0}, row | {"id": 2}]
+    image = {"id": 0, "file_name": "a.png", "width": 100, "height": 100}
+    path = drawn.write_json(tmp_path / "a.json", [image], rows)
+    (person,) = Annotations.read(path, tmp_path).people(whole)  # the other has no keypoint
+
+    assert np.flatnonzero(person.weights).tolist() == [*range(17, 23), *range(91, 112)]
+    assert person.keypoints[91].tolist() == [12, 22]
+    rows[0]["foot_kpts"] = [11, 21, 2]
+    drawn.write_json(path, [image], rows)
+    with pytest.raises(ConfigError, match="foot_kpts has 3 numbers, it needs 18"):
+        Annotations.read(path, tmp_path)

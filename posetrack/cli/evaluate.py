@@ -47,6 +47,14 @@ Nme = Annotated[
     str | None,
     typer.Option("--nme", help="Two keypoints whose distance divides: left_eye,right_eye."),
 ]
+Found = Annotated[Path, typer.Argument(help="Tracks: .jsonl, .txt (MOT) or .json (COCO).")]
+Truth = Annotated[Path, typer.Argument(help="The true ones, in any of these formats.")]
+Threshold = Annotated[
+    float, typer.Option("--threshold", help="Overlap or OKS of a match.", min=0.05, max=1.0)
+]
+Video = Annotated[
+    str | None, typer.Option("--video", help="Which video of the truth, where it holds several.")
+]
 CONTEXT = {"token_normalize_func": lambda name: name.replace("_", "-")}
 
 
@@ -191,6 +199,34 @@ def pipeline(
     content = figures.pose_content(found, backend, flip_test=flip_test)
     figures.write(json, data, {"detection": finder, "pose": model}, content)
     figures.plot_poses(plots, title, found)
+
+
+@app.command(context_settings=CONTEXT)
+def tracking(
+    found: Found,
+    truth: Truth,
+    threshold: Threshold = 0.5,
+    video: Video = None,
+    json: Json = None,
+) -> None:
+    """Tracks against the truth: HOTA, IDF1, MOTA, switches by boxes and keypoints; jitter, lag."""
+    from posetrack.evaluation.motion import motion_figures
+    from posetrack.evaluation.tables import MOTION, TRACKING
+    from posetrack.evaluation.trackfiles import read_tracks
+    from posetrack.evaluation.tracking import require_scorer, tracking_figures
+
+    require_scorer()
+    ours, true = read_tracks(found, truth=False), read_tracks(truth, truth=True, video=video)
+    rows = {"boxes, IoU": tracking_figures(ours, true, similarity="iou", threshold=threshold)}
+    motion = {}
+    if ours.skeleton and true.skeleton:
+        rows["keypoints, OKS"] = tracking_figures(ours, true, similarity="oks", threshold=threshold)
+    if ours.skeleton:
+        motion[found.name] = motion_figures(ours, true)
+    title = f"{found.name} against {truth.name}, matched from {threshold:g} on, %"
+    figures.print_tables((title, rows, TRACKING), ("motion", motion, MOTION))
+    content = {"found": found.name, "threshold": threshold, "figures": rows}
+    figures.write(json, truth, {}, content | {"motion": motion.get(found.name, {})})
 
 
 def _annotations(data: Path, images: Path | None) -> Any:

@@ -44,6 +44,29 @@ DETECTION = (
     ("card_recall", "recall at its threshold", "percent"),
     ("card_false_per_image", "false an image", "number"),
 )
+TRACKING = (
+    ("hota", "HOTA", "percent"),
+    ("deta", "DetA", "percent"),
+    ("assa", "AssA", "percent"),
+    ("loca", "LocA", "percent"),
+    ("idf1", "IDF1", "percent"),
+    ("mota", "MOTA", "percent"),
+    ("recall", "recall", "percent"),
+    ("precision", "precision", "percent"),
+    ("id_switches", "switches", "count"),
+    ("fragments", "fragments", "count"),
+    ("coverage", "coverage", "percent"),
+    ("people", "people", "count"),
+    ("ids", "ids", "count"),
+    ("frames", "frames", "count"),
+)
+MOTION = (
+    ("jerk", "jerk, sizes/s3", "number"),
+    ("raw_jerk", "of raw", "number"),
+    ("lag_ms", "lag ms", "number"),
+    ("acceleration_error", "acceleration error, sizes/s2", "number"),
+    ("raw_acceleration_error", "of raw", "number"),
+)
 PARTS = (("ap", "AP", "percent"), ("ap50", "AP50", "percent"), ("ar", "AR", "percent"))
 
 Columns = Sequence[tuple[str, str, str]]

@@ -15,10 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from posetrack.motions import Joints
-from posetrack.types import Floats
+from posetrack.types import Bools, Floats
 
 Colour: TypeAlias = tuple[int, int, int]
 
+_LIMB = 0.09
+"""In body heights; joints lie inside of shoulders and hips."""
 _LIGHT = np.array([-0.42, 0.58, 0.70], np.float32)
 _COCO = (
     *("nose", "left_eye", "right_eye", "left_ear", "right_ear"),
@@ -51,12 +53,14 @@ class Sprite:
         alpha: (h, w) in [0, 1].
         keypoints: (17, 2) COCO keypoints, hidden ones too.
         box: (4,) xyxy around what is drawn.
+        front: (17,) keypoints that the figure does not hide itself.
     """
 
     image: Floats
     alpha: Floats
     keypoints: Floats
     box: Floats
+    front: Bools
 
 
 class _Canvas:
@@ -201,8 +205,9 @@ def draw(
     alpha = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_AREA)
     ys, xs = np.nonzero(alpha > 0.5)
     box = np.array([xs.min(), ys.min(), xs.max(), ys.max()], np.float32)
-    keypoints = _keypoints(canvas, joints) / supersample
-    return Sprite(image, alpha, keypoints.astype(np.float32), box)
+    places = _keypoints(canvas, joints)
+    keypoints = (places[:, :2] / supersample).astype(np.float32)
+    return Sprite(image, alpha, keypoints, box, _in_front(canvas, places))
 
 
 def _dress(canvas: _Canvas, outfit: Outfit, front: float, side: float) -> None:
@@ -256,11 +261,18 @@ def _dress(canvas: _Canvas, outfit: Outfit, front: float, side: float) -> None:
 
 
 def _keypoints(canvas: _Canvas, joints: Joints) -> npt.NDArray[np.float64]:
-    """(17, 2) COCO keypoints in supersampled sprite pixels."""
+    """(17, 3) COCO keypoints in supersampled sprite pixels, z to the viewer."""
     centre = joints["face"]
     points = dict(joints)
     points["nose"] = centre + np.array([0, -0.012, 0.068])
     for side, sign in (("left", 1.0), ("right", -1.0)):
         points[f"{side}_eye"] = centre + np.array([0.018 * sign, 0.010, 0.056])
         points[f"{side}_ear"] = centre + np.array([0.050 * sign, 0.0, -0.006])
-    return np.array([canvas.project(points[name])[:2] for name in _COCO])
+    return np.array([canvas.project(points[name]) for name in _COCO])
+
+
+def _in_front(canvas: _Canvas, places: npt.NDArray[np.float64]) -> Bools:
+    """(17,) keypoints with no more of the body before them than a limb is thick."""
+    columns = np.clip(np.round(places[:, 0]).astype(int), 0, canvas.width - 1)
+    rows = np.clip(np.round(places[:, 1]).astype(int), 0, canvas.height - 1)
+    return np.asarray(canvas.depth[rows, columns] - places[:, 2] < _LIMB * canvas.scale, np.bool_)

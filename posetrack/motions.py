@@ -52,6 +52,27 @@ def exercising(phase: float) -> Joints:
     return _posed(arms, legs, lean=0.08 * lift, twist=0.0)
 
 
+def running(phase: float) -> Joints:
+    """Joints of a runner: long steps, bent arms that swing far."""
+    arms = {
+        "left": (-0.95 * math.sin(phase), 1.45, 0.10),
+        "right": (0.95 * math.sin(phase), 1.45, 0.10),
+    }
+    legs = {}
+    for side, angle in (("left", phase), ("right", phase + math.pi)):
+        flex = 0.15 + 1.7 * max(0.0, math.cos(angle + 0.6)) ** 1.4
+        legs[side] = (0.72 * math.sin(angle) + 0.15, flex, 0.0)
+    return _posed(arms, legs, lean=0.16, twist=0.16 * math.sin(phase))
+
+
+def hugging(phase: float) -> Joints:
+    """Joints of somebody who holds somebody else in both arms, swaying a little."""
+    sway = 0.03 * math.sin(phase)
+    arms = {"left": (1.25 + sway, 0.75, -0.12), "right": (1.05 - sway, 0.75, -0.12)}
+    legs = {"left": (0.04 + sway, 0.06, 0.06), "right": (0.0 - sway, 0.04, 0.06)}
+    return _posed(arms, legs, lean=0.06, twist=sway)
+
+
 def _posed(
     arms: Mapping[str, tuple[float, float, float]],
     legs: Mapping[str, tuple[float, float, float]],

@@ -208,7 +208,7 @@ class Perception:
         proposed = perf_counter()
         poses = self.estimator(frame.image, proposals.boxes, box_scores=proposals.scores)
         estimated = perf_counter()
-        tracks, raw = self.tracker.update(poses, proposals, t_s=t_s, size=size)
+        tracks, raw = self.tracker.update(poses, proposals, t_s=t_s, size=size, image=frame.image)
         here = (
             Mark("propose", begin, proposed),
             Mark("pose", proposed, estimated),

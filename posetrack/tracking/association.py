@@ -16,9 +16,10 @@ from posetrack.geometry import (
     oks_matrix,
 )
 from posetrack.tracking.fit import fitted_boxes, measure_fit
+from posetrack.tracking.looks import look, nothing
 from posetrack.tracking.rows import Rows
 from posetrack.tracking.rules import Rules
-from posetrack.types import Bools, Floats, Ints, Poses
+from posetrack.types import Bools, Floats, Image, Ints, Poses
 
 _CHI2_95 = 5.9915  # of 2 degrees of freedom
 _NEVER = -np.inf
@@ -35,6 +36,7 @@ class People(Rows):
         visible: (N, K) keypoints at or above the threshold.
         areas: (N,) of the boxes.
         fits: (N, 4) how the boxes lie around the extent of the visible keypoints.
+        looks: (N, S, 4) what they wear, see `posetrack.tracking.looks`.
     """
 
     keypoints: Floats
@@ -43,10 +45,18 @@ class People(Rows):
     visible: Bools
     areas: Floats
     fits: Floats
+    looks: Floats
 
 
 def read_people(
-    poses: Poses, rules: Rules, size: tuple[int, int], *, fits: Floats, detected: Bools
+    poses: Poses,
+    rules: Rules,
+    size: tuple[int, int],
+    *,
+    fits: Floats,
+    detected: Bools,
+    limbs: Ints | None = None,
+    image: Image | None = None,
 ) -> tuple[People, Bools]:
     """The poses of a frame, and which of them (N,) have enough visible keypoints in the image.
 
@@ -54,6 +64,8 @@ def read_people(
         size: (width, height) of the image.
         fits: (N, 4) of the tracks that the boxes came from, NaN for new people.
         detected: (N,) poses whose box is a detection of this frame, which corrects its fit.
+        limbs: (S, 2) those that carry a colour, where looks are kept.
+        image: the frame, where people are looked at.
     """
     boxes, enough = keypoints_to_boxes(
         poses.keypoints,
@@ -74,7 +86,11 @@ def read_people(
         boxes = clip_boxes(fitted_boxes(boxes, fits), size)
         usable &= box_area(boxes) > 0
     visible = poses.scores >= rules.visible
-    return People(poses.keypoints, poses.scores, boxes, visible, box_area(boxes), fits), usable
+    looks = nothing(len(poses)) if limbs is None else nothing(len(poses), len(limbs))
+    if image is not None and limbs is not None:
+        looks = look(image, poses.keypoints, visible, boxes, limbs)
+    people = People(poses.keypoints, poses.scores, boxes, visible, box_area(boxes), fits, looks)
+    return people, usable
 
 
 def _extents(keypoints: Floats) -> Floats:

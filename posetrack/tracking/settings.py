@@ -187,7 +187,16 @@ class TrackerSettings:
     birth_frames: int = _number(
         1, "frames a new person must be seen in a row before it is shown", unit="frames", low=1
     )
-    max_missing_s: float = _number(1.0, "a person unseen for longer is forgotten", unit="s")
+    max_missing_s: float = _number(
+        1.0, "a person unseen for longer is not looked for any more", unit="s"
+    )
+    revive_s: float = _number(
+        10.0,
+        "until then somebody who appears within reach and wears the same is the same person; "
+        "0: never",
+        unit="s",
+    )
+    revive_likeness: float = _number(0.7, "least likeness, limb by limb, of what they wear", high=1)
     max_undetected_s: float | None = _number(
         1.5,
         "a track that three runs of the detector in a row did not confirm for this long is lost, "

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posetrack.tracking.association import People
+from posetrack.tracking.looks import remembered
 from posetrack.tracking.motion import (
     ConstantVelocity,
     body_velocity,
@@ -103,6 +104,7 @@ class TrackTable(Rows):
             dt_s=dt_s,
             time_s=rules.settings.velocity_time_s,
         )
+        people.looks = remembered(self.people.looks, people.looks)
         points = smoothable(people.keypoints, box.position)
         smooth = self._smoothed(people, points, velocity, sizes, rules, (dt_s, now_s))
         returned = self.missing > 0
@@ -184,8 +186,13 @@ class TrackTable(Rows):
 
     def surviving(self, rules: Rules, now_s: float) -> Bools:
         """(T,) all but those unseen for too long, and those missed before they were shown."""
-        over = now_s - self.seen_s > rules.settings.max_missing_s + 1e-9
-        dead = (self.missing > 0) & (over | (self.hits < rules.settings.birth_frames))
+        settings = rules.settings
+        known = (self.people.looks[..., 3] > 0).any(axis=1)
+        patience_s = np.where(
+            known, max(settings.revive_s, settings.max_missing_s), settings.max_missing_s
+        )
+        over = now_s - self.seen_s > patience_s + 1e-9
+        dead = (self.missing > 0) & (over | (self.hits < settings.birth_frames))
         return np.asarray(~dead)
 
 

@@ -14,13 +14,15 @@ from posetrack.tracking.association import (
     mean_visible_score,
     read_people,
 )
+from posetrack.tracking.looks import broad_limbs, nothing
 from posetrack.tracking.matching import Expected, column_of, match
 from posetrack.tracking.motion import ConstantVelocity, from_centres, person_sizes
 from posetrack.tracking.propagation import LOST, SEEN, Proposals, merge_proposals
+from posetrack.tracking.revival import revive
 from posetrack.tracking.rules import Rules
 from posetrack.tracking.settings import TrackerSettings
 from posetrack.tracking.table import TrackTable
-from posetrack.types import Detections, Floats, Ints, Poses, Tracks
+from posetrack.types import Detections, Floats, Image, Ints, Poses, Tracks
 
 _NOMINAL_DT_S = 1 / 30
 
@@ -44,6 +46,7 @@ class Tracker:
         self.settings = settings
         self.skeleton = skeleton
         self._rules = Rules.of(settings, skeleton)
+        self._limbs = broad_limbs(skeleton)
         self._next_id = 1
         self.reset()
 
@@ -68,6 +71,7 @@ class Tracker:
             np.zeros((0, k), dtype=np.bool_),
             nobody.box_scores,
             np.zeros((0, 4), np.float32),
+            nothing(0, len(self._limbs)),
         )
         self._table = self._born(people, nobody.box_scores)
 
@@ -95,7 +99,13 @@ class Tracker:
         return merge_proposals(detections, tracked, settings=self.settings, size=size, lost=lost)
 
     def update(
-        self, poses: Poses, proposals: Proposals, *, t_s: float, size: tuple[int, int]
+        self,
+        poses: Poses,
+        proposals: Proposals,
+        *,
+        t_s: float,
+        size: tuple[int, int],
+        image: Image | None = None,
     ) -> tuple[Tracks, Floats]:
         """The people seen in this frame by rising id, and their raw keypoints (N, K, 2).
 
@@ -104,6 +114,7 @@ class Tracker:
             proposals: what `propose` returned for this frame.
             t_s: media time of the frame.
             size: (width, height) of the frame.
+            image: the frame, (H, W, 3) BGR; without it nobody is known by looks.
 
         Raises:
             ValueError: poses of another keypoint set or number.
@@ -119,13 +130,27 @@ class Tracker:
         fits = np.full((len(poses), 4), np.nan, np.float32)
         own = column_of(proposals.track_ids, self._table.ids)
         fits[own >= 0] = self._table.people.fits[own[own >= 0]]
-        people, usable = read_people(poses, rules, size, fits=fits, detected=proposals.detected)
+        people, usable = read_people(
+            poses,
+            rules,
+            size,
+            fits=fits,
+            detected=proposals.detected,
+            limbs=self._limbs,
+            image=image if self.settings.revive_s else None,
+        )
         strong = usable & (mean_visible_score(people) >= rules.birth_score)
         row_of, left = match(
             people, usable, strong, proposals.track_ids, tracks=expected, rules=rules
         )
-        row_of = self._see(people, row_of, proposals, poses.box_scores)
         may_be_new = proposals.track_ids < 0
+        if self.settings.revive_s:
+            known = revive(
+                people, left & strong & may_be_new, row_of, self._table, rules, self._now_s
+            )
+            left &= ~np.isin(np.arange(len(left)), known[known >= 0])
+            row_of = np.where(known >= 0, known, row_of)
+        row_of = self._see(people, row_of, proposals, poses.box_scores)
         if (least := self.settings.birth_detection) is not None:
             may_be_new &= poses.box_scores >= least
         new = np.flatnonzero(left & strong & may_be_new)
@@ -159,6 +184,7 @@ class Tracker:
             people.visible,
             people.areas,
             people.fits,
+            people.looks,
         )
 
     def _predicted(self, dt_s: float) -> ConstantVelocity:

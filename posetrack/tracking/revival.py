@@ -1,0 +1,49 @@
+"""Lost people known again by what they wear."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from posetrack.tracking.association import People, pair
+from posetrack.tracking.looks import likeness
+from posetrack.tracking.motion import person_sizes, to_centres
+from posetrack.tracking.rules import Rules
+from posetrack.tracking.table import TrackTable
+from posetrack.types import Bools, Ints
+
+_SPEED = 4.0
+"""Person sizes a second that somebody moves at most while nobody sees him."""
+_REACH = 1.5
+"""Person sizes added to that: for the time between two runs of the detector."""
+_GROWTH = 2.0
+"""So many times as large or small, at most, somebody is when he comes back."""
+_MARGIN = 0.1
+"""So much more alike must the best of several lost people be, not to be taken for another."""
+
+
+def revive(
+    people: People, candidates: Bools, row_of: Ints, table: TrackTable, rules: Rules, now_s: float
+) -> Ints:
+    """(T,) for each track that was lost the row of the candidate (N,) it is, -1 for none.
+
+    A candidate must be within reach, of about the size, and clearly more like the track than like
+    any other lost one.
+    """
+    found = np.full(len(table), -1)
+    rows = np.flatnonzero(candidates)
+    lost = np.flatnonzero((row_of < 0) & (table.missing > 0))
+    if not len(rows) or not len(lost):
+        return found
+    here, there = to_centres(people.boxes[rows]), to_centres(table.people.boxes[lost])
+    size = person_sizes(there)
+    away = np.linalg.norm(here[:, None, :2] - there[None, :, :2], axis=-1)
+    reach = size * (_REACH + _SPEED * (now_s - table.seen_s[lost]))
+    ratio = person_sizes(here)[:, None] / size
+    possible = (away <= reach) & (ratio < _GROWTH) & (ratio > 1 / _GROWTH)
+    alike = np.where(possible, likeness(people.looks[rows], table.people.looks[lost]), 0)
+    if len(lost) > 1:
+        second = np.partition(alike, -2, axis=1)[:, -2:-1]
+        alike = np.where(alike >= second + _MARGIN, alike, 0)
+    chosen, columns = pair(alike, max(rules.settings.revive_likeness, 1e-6), "optimal")
+    found[lost[columns]] = rows[chosen]
+    return found

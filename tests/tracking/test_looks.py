@@ -1,0 +1,159 @@
+"""People who were lost are known again by what they wear."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tracking.walkers import COCO, STANDING
+
+from posetrack.figures import Colour
+from posetrack.tracking import Proposals, Tracker, TrackerSettings
+from posetrack.tracking.looks import broad_limbs, likeness, look, nothing, remembered
+from posetrack.types import Detections, Floats, Image, Poses
+
+SIZE = (640, 480)
+LIMBS = broad_limbs(COCO)
+RED, BLUE, GREEN = (40, 40, 190), (180, 70, 40), (60, 150, 60)
+
+
+def stand(x: float, height: float = 200.0) -> Floats:
+    return np.asarray(STANDING * height + np.array([x, 240.0]), np.float32)
+
+
+def picture(*people: tuple[float, Colour, Colour], light: float = 1.0) -> Image:
+    """Everybody stands at x and wears a top and trousers."""
+    image = np.full((SIZE[1], SIZE[0], 3), 128.0)
+    for x, top, trousers in people:
+        left, right = max(int(x - 42), 0), max(int(x + 42), 0)
+        image[150:244, left:right] = top
+        image[244:340, left:right] = trousers
+    return np.clip(image * light, 0, 255).astype(np.uint8)
+
+
+def seen(image: Image, *places: float) -> Floats:
+    keypoints = np.stack([stand(x) for x in places])
+    boxes = np.concatenate([keypoints.min(axis=1), keypoints.max(axis=1)], axis=1)
+    return look(image, keypoints, np.ones((len(places), 17), bool), boxes, LIMBS)
+
+
+def test_faces_carry_no_colour() -> None:
+    assert len(LIMBS) == 12
+    assert LIMBS.min() >= 5
+
+
+def test_the_same_clothes_are_alike_under_another_light_and_others_are_not() -> None:
+    one = seen(picture((300, RED, BLUE)), 300)
+    again = seen(picture((150, RED, BLUE), light=0.8), 150)
+    other = seen(picture((300, GREEN, BLUE)), 300)
+    assert likeness(one, again)[0, 0] > 0.8
+    assert 0.3 < likeness(one, other)[0, 0] < 0.7  # the trousers are the same
+    assert likeness(one, one)[0, 0] == pytest.approx(1)
+
+
+def test_what_is_hidden_by_somebody_or_outside_does_not_count() -> None:
+    alone = seen(picture((300, RED, BLUE)), 300)
+    beside = seen(picture((300, RED, BLUE), (310, GREEN, GREEN)), 300, 310)
+    assert alone[0, :, 3].min() == 1
+    assert beside[0, :, 3].mean() < 0.2
+    assert likeness(alone, beside)[0, 0] == 0
+    outside = seen(picture((-60, RED, BLUE)), -60)
+    assert outside[0, :, 3].max() == 0
+
+
+def test_nobody_has_no_look() -> None:
+    none = look(
+        picture(), np.zeros((0, 17, 2), np.float32), np.zeros((0, 17), bool), nothing(0), LIMBS
+    )
+    assert none.shape == (0, 12, 4)
+    assert likeness(none, none).shape == (0, 0)
+
+
+def test_a_look_follows_slowly_and_keeps_what_is_hidden_now() -> None:
+    before, now = seen(picture((300, RED, BLUE)), 300), seen(picture((300, GREEN, GREEN)), 300)
+    after = remembered(before, now)
+    assert likeness(after, before)[0, 0] > 0.85 > likeness(after, now)[0, 0]
+    np.testing.assert_array_equal(remembered(before, np.zeros_like(now)), before)
+    np.testing.assert_array_equal(remembered(np.zeros_like(before), now), now)
+
+
+class Stage:
+    """People who stand, come and go; every frame is a detector frame."""
+
+    def __init__(self, **settings: float) -> None:
+        chosen = TrackerSettings(keypoint_threshold=0.3, **settings)  # type: ignore[arg-type]
+        self.tracker = Tracker(chosen, COCO)
+
+    def at(
+        self, t_s: float, *people: tuple[float, Colour, Colour], blind: bool = False
+    ) -> dict[float, int]:
+        """The id of whoever is at each place."""
+        image = picture(*people)
+        keypoints = [stand(x) for x, _, _ in people]
+        boxes = [np.concatenate([k.min(axis=0), k.max(axis=0)]) for k in keypoints]
+        found = Detections.from_boxes(np.array(boxes, np.float32).reshape(-1, 4))
+        proposals: Proposals = self.tracker.propose(found, t_s=t_s, size=SIZE)
+        poses = self._read(proposals.boxes, keypoints)
+        tracks, _ = self.tracker.update(
+            poses, proposals, t_s=t_s, size=SIZE, image=None if blind else image
+        )
+        where = {x: stand(x)[0, 0] for x, _, _ in people}
+        return {
+            x: int(tracks.ids[np.abs(tracks.poses.keypoints[:, 0, 0] - nose).argmin()])
+            for x, nose in where.items()
+        }
+
+    def _read(self, boxes: Floats, people: list[Floats]) -> Poses:
+        """Of whoever is nearest to the middle of each box, if he is inside."""
+        keypoints = np.zeros((len(boxes), 17, 2), np.float32)
+        scores = np.zeros((len(boxes), 17), np.float32)
+        for row, box in enumerate(boxes):
+            middle = (box[0] + box[2]) / 2
+            near = min(people, key=lambda k: abs(k[:, 0].mean() - middle), default=None)
+            if near is not None and abs(near[:, 0].mean() - middle) < 40:
+                keypoints[row], scores[row] = near, 0.9
+        return Poses(keypoints, scores, boxes, np.full(len(boxes), 0.9, np.float32), COCO)
+
+
+def test_who_comes_back_elsewhere_keeps_the_id() -> None:
+    stage = Stage()
+    assert stage.at(0.0, (100, RED, BLUE), (500, GREEN, BLUE)) == {100: 1, 500: 2}
+    stage.at(0.1, (500, GREEN, BLUE))
+    assert stage.at(4.0, (500, GREEN, BLUE)) == {500: 2}
+    assert stage.at(4.1, (300, RED, BLUE), (500, GREEN, BLUE)) == {300: 1, 500: 2}
+
+
+def test_somebody_else_is_somebody_new() -> None:
+    stage = Stage()
+    stage.at(0.0, (100, RED, BLUE))
+    stage.at(0.1)
+    assert stage.at(4.0, (300, GREEN, RED)) == {300: 2}
+
+
+@pytest.mark.parametrize(("settings", "blind"), [({"revive_s": 0.0}, False), ({}, True)])
+def test_nobody_is_known_again_without_a_look(settings: dict[str, float], blind: bool) -> None:
+    stage = Stage(**settings)
+    stage.at(0.0, (100, RED, BLUE), blind=blind)
+    stage.at(0.1, blind=blind)
+    assert stage.at(4.0, (300, RED, BLUE), blind=blind) == {300: 2}
+
+
+def test_after_too_long_it_is_somebody_new() -> None:
+    stage = Stage(revive_s=3.0)
+    stage.at(0.0, (100, RED, BLUE))
+    for t in np.arange(0.1, 4.0, 0.1):
+        stage.at(float(t))
+    assert stage.at(4.0, (300, RED, BLUE)) == {300: 2}
+
+
+def test_two_who_wear_the_same_are_not_taken_for_each_other() -> None:
+    stage = Stage()
+    stage.at(0.0, (100, RED, BLUE), (500, RED, BLUE))
+    stage.at(0.1)
+    assert stage.at(4.0, (300, RED, BLUE)) == {300: 3}
+
+
+def test_nobody_comes_back_from_farther_than_he_can_have_gone() -> None:
+    stage = Stage()
+    stage.at(0.0, (60, RED, BLUE))
+    stage.at(0.1)
+    assert stage.at(0.2, (600, RED, BLUE)) == {600: 2}

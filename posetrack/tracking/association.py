@@ -88,7 +88,8 @@ def read_people(
     visible = poses.scores >= rules.visible
     looks = nothing(len(poses)) if limbs is None else nothing(len(poses), len(limbs))
     if image is not None and limbs is not None:
-        looks = look(image, poses.keypoints, visible, boxes, limbs)
+        sure = poses.scores >= max(rules.visible, rules.birth_score)
+        looks = look(image, poses.keypoints, sure, boxes, limbs)
     people = People(poses.keypoints, poses.scores, boxes, visible, box_area(boxes), fits, looks)
     return people, usable
 

@@ -1,7 +1,9 @@
 """What people wear, sampled along their limbs: an appearance cue that costs next to nothing.
 
-A look is one colour a limb, in CIE Lab with a weight: an array (N, S, 4) for the S limbs of a
-skeleton that are broad enough to have a colour (torso, arms and legs, not the face).
+A look is one colour a limb, in CIE Lab with two weights: an array (N, S, 5) for the S limbs of a
+skeleton that are broad enough to have a colour (torso, arms and legs, not the face). The first
+weight tells how much of the limb was seen, the second how much of that is surely the person's own,
+outside of everybody else's box.
 """
 
 from __future__ import annotations
@@ -31,15 +33,11 @@ def broad_limbs(skeleton: Skeleton) -> Ints:
 
 def nothing(count: int, limbs: int = 0) -> Floats:
     """Looks of people nobody has looked at."""
-    return np.zeros((count, limbs, 4), np.float32)
+    return np.zeros((count, limbs, 5), np.float32)
 
 
 def look(image: Image, keypoints: Floats, visible: Bools, boxes: Floats, limbs: Ints) -> Floats:
-    """(N, S, 4) mean Lab colour of each limb of people (N, K, 2), and its weight in [0, 1].
-
-    Places outside the picture and in somebody else's box do not count: whose colour they show is
-    not known.
-    """
+    """(N, S, 5) mean Lab colour of each limb of people (N, K, 2), and its weights in [0, 1]."""
     count, height, width = len(keypoints), *image.shape[:2]
     if not count or not len(limbs):
         return nothing(count, len(limbs))
@@ -47,35 +45,40 @@ def look(image: Image, keypoints: Floats, visible: Bools, boxes: Floats, limbs: 
     at = start[:, :, None] + (end - start)[:, :, None] * _PLACES[:, None]  # (N, S, 3, 2)
     seen = (visible[:, limbs[:, 0]] & visible[:, limbs[:, 1]])[..., None]
     seen = seen & (at >= 0).all(-1) & (at[..., 0] <= width - 1) & (at[..., 1] <= height - 1)
+    own = seen.copy()
     apart = (boxes[:, None, :2] > boxes[None, :, 2:]).any(-1)
     for one, other in np.argwhere(~(apart | apart.T)):  # most people are on their own
         if one != other:
             x, y = at[one, ..., 0], at[one, ..., 1]
             x0, y0, x1, y1 = boxes[other]
-            seen[one] &= ~((x >= x0) & (y >= y0) & (x <= x1) & (y <= y1))
+            own[one] &= ~((x >= x0) & (y >= y0) & (x <= x1) & (y <= y1))
     x = np.clip(at[..., 0], 0, width - 1).astype(np.intp)
     y = np.clip(at[..., 1], 0, height - 1).astype(np.intp)
     pixels = image[y, x].reshape(1, -1, 3)
     lab = cv2.cvtColor(pixels, cv2.COLOR_BGR2LAB).reshape(*at.shape[:3], 3).astype(np.float32)
-    weight = seen.sum(-1, dtype=np.float32)  # (N, S)
-    colour = (lab * seen[..., None]).sum(2) / np.maximum(weight, 1)[..., None]
-    return np.concatenate([colour, weight[..., None] / len(_PLACES)], axis=-1)
+    weights = np.stack([seen, own], axis=-1).sum(2, dtype=np.float32)  # (N, S, 2)
+    colour = (lab * seen[..., None]).sum(2) / np.maximum(weights[..., :1], 1)
+    return np.concatenate([colour, weights / len(_PLACES)], axis=-1)
 
 
 def remembered(before: Floats, now: Floats) -> Floats:
-    """`before` a little nearer to `now`, (N, S, 4) both; a limb first seen now is as now."""
-    rate = np.where(before[..., 3] > 0, _LEARNING * now[..., 3], 1.0)[..., None]
+    """`before` a little nearer to `now`, (N, S, 5) both, as far as that is the person's own."""
+    sure = now[..., 4:]
+    rate = np.where(before[..., 4:] > 0, _LEARNING * sure, sure > 0)
     colour = before[..., :3] + rate * (now[..., :3] - before[..., :3])
-    weight = np.maximum(before[..., 3], now[..., 3])[..., None]
-    return np.concatenate([colour, weight], axis=-1, dtype=np.float32)
+    weights = np.maximum(before[..., 4:], sure)
+    return np.concatenate([colour, weights, weights], axis=-1, dtype=np.float32)
 
 
-def likeness(a: Floats, b: Floats) -> Floats:
-    """(N, M) in [0, 1]: how alike looks (N, S, 4) and (M, S, 4) are; 0 with too little to see."""
-    apart = a[:, None, :, :3] - b[None, :, :, :3]
+def likeness(seen: Floats, known: Floats) -> Floats:
+    """(N, M) in [0, 1]: how alike looks seen now (N, S, 5) are to known ones (M, S, 5).
+
+    NaN with too little to compare.
+    """
+    apart = seen[:, None, :, :3] - known[None, :, :, :3]
     apart[..., 0] *= 0.5
     near = np.exp2(-np.einsum("nmsc,nmsc->nms", apart, apart) / _SPREAD**2)
-    weight = np.minimum(a[:, None, :, 3], b[None, :, :, 3])
+    weight = np.minimum(seen[:, None, :, 3], known[None, :, :, 4])
     total = weight.sum(-1)
     mean = (near * weight).sum(-1) / np.maximum(total, 1e-6)
-    return np.asarray(np.where((weight > 0).sum(-1) >= _ENOUGH, mean, 0), np.float32)
+    return np.asarray(np.where((weight > 0).sum(-1) >= _ENOUGH, mean, np.nan), np.float32)

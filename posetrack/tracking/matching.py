@@ -14,10 +14,17 @@ from posetrack.tracking.association import (
     oks_between,
     pair,
 )
+from posetrack.tracking.looks import likeness
 from posetrack.tracking.rules import Rules
 from posetrack.types import Bools, Floats, Ints
 
 _LEAST_DISTANCE_SCORE = -100.0  # MMDeploy's
+
+
+_UNLIKE = np.float32(0.5)
+"""Who wears so little of the same is somebody else."""
+_OWN = np.float32(0.1)
+"""What a pose has in its favour for the track whose box it came from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +83,12 @@ def match(
     threshold = _LEAST_DISTANCE_SCORE
     if settings.association != "mahalanobis":
         threshold = settings.match_oks if settings.association == "oks" else settings.match_iou
-        rows = np.flatnonzero(left & (continuity >= threshold) & (own >= 0) & tracks.seen[own])
-        row_of[own[rows]], left[rows] = rows, False
+        if settings.likeness_weight:
+            rows, columns = _among_seen(people, similarity, own, left, tracks, rules)
+        else:
+            rows = np.flatnonzero(left & (continuity >= threshold) & (own >= 0) & tracks.seen[own])
+            columns = own[rows]
+        row_of[columns], left[rows] = rows, False
     for stage in ("seen", "all"):
         if not left.any():
             break
@@ -90,11 +101,28 @@ def match(
         if not free.any():
             continue
         if stage == "all":
+            if settings.likeness_weight:
+                free &= ~(likeness(people.looks, tracks.people.looks) < _UNLIKE)
             similarity, threshold = iou_matrix(people.boxes, tracks.boxes), settings.match_iou
         chosen = np.where(free, similarity, -np.inf)
         rows, columns = pair(chosen, threshold, settings.assignment)
         row_of[columns], left[rows] = rows, False
     return row_of, left
+
+
+def _among_seen(
+    people: People, similarity: Floats, own: Ints, left: Bools, tracks: Expected, rules: Rules
+) -> tuple[Ints, Ints]:
+    """Rows and columns of the tracks seen in the last frame, by the best sum for all.
+
+    Where people cross, each one's box may show the other: what they wear tells them apart.
+    """
+    settings = rules.settings
+    alike = likeness(people.looks, tracks.people.looks)
+    score = similarity + settings.likeness_weight * (np.nan_to_num(alike, nan=0.5) - 0.5)
+    score[own >= 0, own[own >= 0]] += _OWN
+    allowed = (similarity >= settings.match_oks) & left[:, None] & tracks.seen
+    return pair(np.where(allowed, score, -np.inf), -10.0, settings.assignment)
 
 
 def column_of(track_ids: Ints, ids: Ints) -> Ints:

@@ -46,7 +46,6 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "min_keypoints": None,
         "lost_crop_s": 0.0,
         "max_missing_s": 0.35,
-        "revive_s": 0.0,
         "max_undetected_s": None,
     },
     # MMDeploy's PoseTracker as it ships, without its bugs 2 and 3 (docs/tracking.md).
@@ -63,7 +62,6 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "association": "mahalanobis",
         "birth_score": 0.0,
         "max_missing_s": 10.0,
-        "revive_s": 0.0,
         "lost_crop_s": 10.0,
         "max_undetected_s": None,
         "motion": "none",

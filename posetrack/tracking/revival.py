@@ -8,7 +8,7 @@ from posetrack.tracking.association import People, pair
 from posetrack.tracking.looks import likeness
 from posetrack.tracking.motion import person_sizes, to_centres
 from posetrack.tracking.rules import Rules
-from posetrack.tracking.table import TrackTable
+from posetrack.tracking.table import Doubles, TrackTable
 from posetrack.types import Bools, Ints
 
 _SPEED = 4.0
@@ -22,12 +22,21 @@ _MARGIN = 0.1
 
 
 def revive(
-    people: People, candidates: Bools, row_of: Ints, table: TrackTable, rules: Rules, now_s: float
+    people: People,
+    candidates: Bools,
+    since_s: Doubles,
+    row_of: Ints,
+    table: TrackTable,
+    rules: Rules,
+    now_s: float,
 ) -> Ints:
     """(T,) for each track that was lost the row of the candidate (N,) it is, -1 for none.
 
     A candidate must be within reach, of about the size, and clearly more like the track than like
-    any other lost one.
+    any other lost one, and the track must have been lost before the candidate was there.
+
+    Args:
+        since_s: (N,) since when each candidate is there.
     """
     found = np.full(len(table), -1)
     rows = np.flatnonzero(candidates)
@@ -39,8 +48,10 @@ def revive(
     away = np.linalg.norm(here[:, None, :2] - there[None, :, :2], axis=-1)
     reach = size * (_REACH + _SPEED * (now_s - table.seen_s[lost]))
     ratio = person_sizes(here)[:, None] / size
-    possible = (away <= reach) & (ratio < _GROWTH) & (ratio > 1 / _GROWTH)
-    alike = np.where(possible, likeness(people.looks[rows], table.people.looks[lost]), 0)
+    before = table.seen_s[lost] < since_s[rows][:, None]
+    possible = before & (away <= reach) & (ratio < _GROWTH) & (ratio > 1 / _GROWTH)
+    alike = likeness(people.looks[rows], table.people.looks[lost])
+    alike = np.where(possible, np.nan_to_num(alike), 0)
     if len(lost) > 1:
         second = np.partition(alike, -2, axis=1)[:, -2:-1]
         alike = np.where(alike >= second + _MARGIN, alike, 0)

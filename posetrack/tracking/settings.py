@@ -190,8 +190,11 @@ class TrackerSettings:
     max_missing_s: float = _number(
         1.0, "a person unseen for longer is not looked for any more", unit="s"
     )
+    likeness_weight: float = _number(
+        0.0, "how much of a similarity to a seen track is what people wear; 0: nothing"
+    )
     revive_s: float = _number(
-        10.0,
+        0.0,
         "until then somebody who appears within reach and wears the same is the same person; "
         "0: never",
         unit="s",

@@ -187,7 +187,7 @@ class TrackTable(Rows):
     def surviving(self, rules: Rules, now_s: float) -> Bools:
         """(T,) all but those unseen for too long, and those missed before they were shown."""
         settings = rules.settings
-        known = (self.people.looks[..., 3] > 0).any(axis=1)
+        known = (self.people.looks[..., 4] > 0).any(axis=1)
         patience_s = np.where(
             known, max(settings.revive_s, settings.max_missing_s), settings.max_missing_s
         )

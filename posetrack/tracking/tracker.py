@@ -22,9 +22,11 @@ from posetrack.tracking.revival import revive
 from posetrack.tracking.rules import Rules
 from posetrack.tracking.settings import TrackerSettings
 from posetrack.tracking.table import TrackTable
-from posetrack.types import Detections, Floats, Image, Ints, Poses, Tracks
+from posetrack.types import Bools, Detections, Floats, Image, Ints, Poses, Tracks
 
 _NOMINAL_DT_S = 1 / 30
+_YOUNG_S = 1.0
+"""So long after a birth it may turn out to be the return of somebody."""
 
 
 class Tracker:
@@ -137,7 +139,7 @@ class Tracker:
             fits=fits,
             detected=proposals.detected,
             limbs=self._limbs,
-            image=image if self.settings.revive_s else None,
+            image=image if self.settings.revive_s or self.settings.likeness_weight else None,
         )
         strong = usable & (mean_visible_score(people) >= rules.birth_score)
         row_of, left = match(
@@ -145,11 +147,7 @@ class Tracker:
         )
         may_be_new = proposals.track_ids < 0
         if self.settings.revive_s:
-            known = revive(
-                people, left & strong & may_be_new, row_of, self._table, rules, self._now_s
-            )
-            left &= ~np.isin(np.arange(len(left)), known[known >= 0])
-            row_of = np.where(known >= 0, known, row_of)
+            row_of, left = self._revived(people, row_of, left, strong & may_be_new)
         row_of = self._see(people, row_of, proposals, poses.box_scores)
         if (least := self.settings.birth_detection) is not None:
             may_be_new &= poses.box_scores >= least
@@ -212,6 +210,30 @@ class Tracker:
         ids = np.arange(self._next_id, self._next_id + len(people), dtype=np.int64)
         self._next_id += len(people)
         return TrackTable.start(ids, people, box_scores, self._rules, self._now_s)
+
+    def _revived(
+        self, people: People, row_of: Ints, left: Bools, unknown: Bools
+    ) -> tuple[Ints, Bools]:
+        """`row_of` (T,) and `left` (N,) after those who were lost are known again by their looks.
+
+        Somebody who is new may be; so may a track of the last moments, who was taken for somebody
+        new while too little was seen: it becomes part of the older one.
+        """
+        table = self._table
+        young = (row_of >= 0) & (self._now_s - table.born_s <= _YOUNG_S)
+        candidates = left & unknown
+        candidates[row_of[young]] = True
+        since_s = np.full(len(left), self._now_s)
+        since_s[row_of[young]] = table.born_s[young]
+        known = revive(people, candidates, since_s, row_of, table, self._rules, self._now_s)
+        rows = known[known >= 0]
+        if not len(rows):
+            return row_of, left
+        merged = young & np.isin(row_of, rows)
+        left = left & ~np.isin(np.arange(len(left)), rows)
+        row_of = np.where(known >= 0, known, row_of)
+        self._table = table[~merged]
+        return row_of[~merged], left
 
     def _see(self, people: People, row_of: Ints, proposals: Proposals, box_scores: Floats) -> Ints:
         """Bring every track to the present; the rows (T,) of those that live on."""

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from posetrack.errors import ConfigError
 
-BIRTH = 1.4
+BIRTH = 1.37
 """How far above a keypoint's threshold the mean score of a new person is by default: what is
 mistaken for a person has some keypoints that look real, but not on average."""
 
@@ -181,7 +181,7 @@ class TrackerSettings:
     birth_score: float | None = _number(
         None,
         "mean score of the visible keypoints that a new person, or the return of a lost one, "
-        "needs; None: 1.4 times keypoint_threshold",
+        "needs; None: 1.37 times keypoint_threshold",
         high=1,
     )
     birth_frames: int = _number(

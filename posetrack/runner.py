@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from threading import get_native_id
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -13,6 +16,7 @@ from posetrack.perception import BoxesOf, Perception
 from posetrack.pipeline import Pipeline, Report, Spread, Stage, StageTimes, stop_on_signals
 from posetrack.types import Detections, Frame, Image, Mark, Result
 
+_NICE = 10
 AHEAD = 8
 """Frames that wait before the tracking stage at most, so that the detector can run ahead."""
 
@@ -118,6 +122,12 @@ class Detect(Stage):
 
     def __init__(self, perception: Perception, boxes: BoxesOf | None = None) -> None:
         self._perception, self._boxes = perception, boxes
+
+    def open(self) -> None:
+        """Give way to the other stages: they wait for each other, nobody waits for this one."""
+        if sys.platform == "linux":  # elsewhere a thread has no priority of its own
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, get_native_id(), _NICE)
 
     def __call__(self, work: Work, /) -> Work:
         """The same work with its detections, if there are any."""

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from posetrack.errors import ConfigError
 from posetrack.tracking import TrackerSettings
 from posetrack.tracking.presets import mmdeploy_table
-from posetrack.tracking.settings import settings_table
+from posetrack.tracking.settings import BIRTH, settings_table
 
 FIELDS = dataclasses.fields(TrackerSettings)
 
@@ -71,7 +71,7 @@ def test_pydantic_reads_it_strictly_with_unknown_keys_refused() -> None:
 def test_resolving_fills_only_what_is_open() -> None:
     filled = TrackerSettings().resolved(keypoint_threshold=0.4, detection_threshold=0.3)
     assert (filled.keypoint_threshold, filled.detection_threshold) == (0.4, 0.3)
-    assert filled.birth_score == pytest.approx(0.56)
+    assert filled.birth_score == pytest.approx(0.4 * BIRTH)
     own = TrackerSettings(keypoint_threshold=0.2, detection_threshold=0.1, birth_score=0.0)
     assert own.resolved(keypoint_threshold=0.4, detection_threshold=0.3) == own
 

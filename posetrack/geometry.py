@@ -36,7 +36,7 @@ def box_diagonal(boxes: Floats) -> Floats:
 
 def clip_boxes(boxes: Floats, size: tuple[int, int]) -> Floats:
     """Boxes (N, 4) limited to an image of (width, height)."""
-    return np.clip(boxes, 0, np.array([*size, *size], np.float32))
+    return np.minimum(np.maximum(boxes, 0), np.array([*size, *size], np.float32))
 
 
 def iou_matrix(a: Floats, b: Floats) -> Floats:
@@ -80,30 +80,20 @@ def oks_matrix(
 
 
 def keypoints_to_boxes(
-    keypoints: Floats,
-    scores: Floats,
-    *,
-    threshold: float,
-    min_keypoints: int,
-    expand: float,
-    size: tuple[int, int],
-) -> tuple[Floats, Bools]:
-    """Boxes around the visible keypoints, and which people have enough of them.
+    keypoints: Floats, visible: Bools, *, expand: float, size: tuple[int, int]
+) -> Floats:
+    """(N, 4) boxes around the visible (N, K) of keypoints (N, K, 2); zeros where none is.
 
-    The extent of the keypoints with ``score >= threshold``, grown by `expand` about its centre and
-    clipped to the image (width, height) `size`. Source: MMDeploy PoseTracker, ``KeypointsToBbox``.
-
-    Returns:
-        boxes (N, 4), zeros where not ok; ok (N,).
+    Their extent, grown by `expand` about its centre and clipped to the image (width, height)
+    `size`. Source: MMDeploy PoseTracker, ``KeypointsToBbox``.
     """
-    seen = scores >= threshold
-    ok = seen.sum(axis=1) >= max(min_keypoints, 1)
-    low = np.where(seen[..., None], keypoints, np.inf).min(axis=1, initial=np.inf)
-    high = np.where(seen[..., None], keypoints, -np.inf).max(axis=1, initial=-np.inf)
-    low, high = np.where(ok[:, None], low, 0), np.where(ok[:, None], high, 0)
+    seen, anything = visible[..., None], visible.any(axis=1, keepdims=True)
+    low = np.where(seen, keypoints, np.inf).min(axis=1, initial=np.inf)
+    high = np.where(seen, keypoints, -np.inf).max(axis=1, initial=-np.inf)
+    low, high = np.where(anything, low, 0), np.where(anything, high, 0)
     centre, half = (low + high) / 2, (high - low) / 2 * expand
-    boxes = np.concatenate([centre - half, centre + half], axis=1).astype(np.float32)
-    return clip_boxes(boxes, size), ok
+    boxes = np.concatenate([centre - half, centre + half], axis=1, dtype=np.float32)
+    return clip_boxes(boxes, size)
 
 
 def greedy_nms(rank: npt.NDArray[np.floating], similarity: Floats, threshold: float) -> Bools:

@@ -13,6 +13,7 @@ Conventions (stated once, true everywhere):
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Self, TypeAlias
@@ -31,12 +32,16 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 def _rows(value: Any, dtype: type[np.generic], shape: tuple[int | None, ...], name: str) -> Any:
     """Return `value` as a C-contiguous array of `dtype`; None in `shape` admits any length."""
     array = np.ascontiguousarray(value, dtype=dtype)
-    if array.ndim != len(shape) or any(
-        want is not None and want != got for want, got in zip(shape, array.shape, strict=True)
+    found = array.shape
+    if found != shape and (
+        len(found) != len(shape)
+        or any(want not in (None, got) for want, got in zip(shape, found, strict=True))
     ):
         wanted = ", ".join("*" if n is None else str(n) for n in shape)
         raise ValueError(f"{name} must have shape ({wanted}), got {array.shape}")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    # A sum of squares costs a fifth of looking at every value; a large one may overflow.
+    odd = array.dtype.kind == "f" and not math.isfinite(np.vdot(array, array))
+    if odd and not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite, got NaN or infinity")
     return array
 

@@ -128,11 +128,8 @@ def test_nms_keeps_the_best_of_each_pile() -> None:
 
 def test_boxes_around_keypoints_hold_the_visible_ones() -> None:
     points = np.array([[[10, 20], [30, 60], [500, 500]], [[0, 0], [1, 1], [2, 2]]], np.float32)
-    scores = np.array([[0.9, 0.9, 0.1], [0.1, 0.1, 0.9]], np.float32)
-    boxes, ok = keypoints_to_boxes(
-        points, scores, threshold=0.5, min_keypoints=2, expand=1.5, size=(35, 400)
-    )
-    assert ok.tolist() == [True, False]
+    visible = np.array([[True, True, False], [False, False, False]])
+    boxes = keypoints_to_boxes(points, visible, expand=1.5, size=(35, 400))
     np.testing.assert_allclose(boxes, [[5, 10, 35, 70], [0, 0, 0, 0]])
 
 

@@ -67,15 +67,8 @@ def read_people(
         limbs: (S, 2) those that carry a colour, where looks are kept.
         image: the frame, where people are looked at.
     """
-    boxes, enough = keypoints_to_boxes(
-        poses.keypoints,
-        poses.scores,
-        threshold=rules.visible,
-        min_keypoints=rules.min_keypoints,
-        expand=rules.settings.box_scale,
-        size=size,
-    )
-    usable = enough & (box_area(boxes) > 0)
+    visible = poses.scores >= rules.visible
+    enough = visible.sum(axis=1) >= max(rules.min_keypoints, 1)
     if rules.settings.boxes == "fitted":
         # Of all keypoints: a box of the visible ones jumps whenever one of them fades.
         boxes = _extents(poses.keypoints)
@@ -84,14 +77,17 @@ def read_people(
             halfway = np.where(np.isnan(fits), measured, (fits + measured) / 2)
             fits = np.where(detected[:, None], halfway, fits)
         boxes = clip_boxes(fitted_boxes(boxes, fits), size)
-        usable &= box_area(boxes) > 0
-    visible = poses.scores >= rules.visible
+    else:
+        boxes = keypoints_to_boxes(
+            poses.keypoints, visible, expand=rules.settings.box_scale, size=size
+        )
     looks = nothing(len(poses)) if limbs is None else nothing(len(poses), len(limbs))
     if image is not None and limbs is not None:
         sure = poses.scores >= max(rules.visible, rules.birth_score)
         looks = look(image, poses.keypoints, sure, boxes, limbs)
-    people = People(poses.keypoints, poses.scores, boxes, visible, box_area(boxes), fits, looks)
-    return people, usable
+    areas = box_area(boxes)
+    people = People(poses.keypoints, poses.scores, boxes, visible, areas, fits, looks)
+    return people, enough & (areas > 0)
 
 
 def _extents(keypoints: Floats) -> Floats:
@@ -153,6 +149,8 @@ def keep_one_each(
         rank: makes the (N,) distinct ranks, higher stays; most frames do not need them.
     """
     index = np.flatnonzero(usable)
+    if len(index) < 2:
+        return usable
     same = similarity >= threshold
     if same[np.ix_(index, index)].sum() <= len(index):
         return usable

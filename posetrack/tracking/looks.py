@@ -63,6 +63,8 @@ def look(image: Image, keypoints: Floats, visible: Bools, boxes: Floats, limbs: 
 
 def remembered(before: Floats, now: Floats) -> Floats:
     """`before` a little nearer to `now`, (N, S, 5) both, as far as that is the person's own."""
+    if not now.shape[1]:
+        return now
     sure = now[..., 4:]
     rate = np.where(before[..., 4:] > 0, _LEARNING * sure, sure > 0)
     colour = before[..., :3] + rate * (now[..., :3] - before[..., :3])

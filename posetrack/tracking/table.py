@@ -186,14 +186,15 @@ class TrackTable(Rows):
 
     def surviving(self, rules: Rules, now_s: float) -> Bools:
         """(T,) all but those unseen for too long, and those missed before they were shown."""
-        settings = rules.settings
+        settings, unseen = rules.settings, self.missing > 0
+        if not unseen.any():
+            return ~unseen
         known = (self.people.looks[..., 4] > 0).any(axis=1)
         patience_s = np.where(
             known, max(settings.revive_s, settings.max_missing_s), settings.max_missing_s
         )
         over = now_s - self.seen_s > patience_s + 1e-9
-        dead = (self.missing > 0) & (over | (self.hits < settings.birth_frames))
-        return np.asarray(~dead)
+        return np.asarray(~(unseen & (over | (self.hits < settings.birth_frames))))
 
 
 def smoothable(keypoints: Floats, centres: Doubles) -> Floats:

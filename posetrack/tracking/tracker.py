@@ -48,7 +48,8 @@ class Tracker:
         self.settings = settings
         self.skeleton = skeleton
         self._rules = Rules.of(settings, skeleton)
-        self._limbs = broad_limbs(skeleton)
+        self._looks = bool(settings.revive_s or settings.likeness_weight)
+        self._limbs = broad_limbs(skeleton) if self._looks else np.zeros((0, 2), np.int64)
         self._next_id = 1
         self.reset()
 
@@ -139,7 +140,7 @@ class Tracker:
             fits=fits,
             detected=proposals.detected,
             limbs=self._limbs,
-            image=image if self.settings.revive_s or self.settings.likeness_weight else None,
+            image=image if self._looks else None,
         )
         strong = usable & (mean_visible_score(people) >= rules.birth_score)
         row_of, left = match(

@@ -87,6 +87,21 @@ class BackendSettings(Section):
     precision: Literal["fp32", "fp16", "bf16", "int8"] = "fp32"
 
 
+class RevisionSettings(Section):
+    """What is changed once a whole file is known."""
+
+    smooth: Literal["live", "offline"] = "live"
+    cutoff_hz: Annotated[float, Field(gt=0)] = 6.0
+    fill_gap_s: Seconds = 0.5
+    relink: bool = False
+    relink_gap_s: Seconds = 3.0
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is."""
+        return self.relink or self.smooth == "offline"
+
+
 class OutputSettings(Section):
     """What is written besides the table at the end."""
 
@@ -120,6 +135,7 @@ class RunConfig(Section):
     pose: PoseSettings = PoseSettings()
     backend: BackendSettings = BackendSettings()
     tracker: dict[str, Any] = {}
+    revision: RevisionSettings = RevisionSettings()
     output: OutputSettings = OutputSettings()
     drawing: DrawingSettings = DrawingSettings()
 

@@ -217,6 +217,11 @@ class Perception:
         ran = detections is not None if detector_ran is None else detector_ran
         return Result(frame, tracks, raw, ran, (*marks, *here))
 
+    @property
+    def visible_score(self) -> float | None:
+        """Score from which a keypoint counts as seen."""
+        return self.tracker.settings.keypoint_threshold
+
     def reset(self) -> None:
         """Begin another stream: nobody is known, the next frame is a detector frame."""
         self.tracker.reset()

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import get_native_id
 from time import perf_counter
 from typing import Any, Protocol
@@ -14,7 +14,8 @@ from typing import Any, Protocol
 from posetrack.media.sink import Sink as Sink
 from posetrack.perception import BoxesOf, Perception
 from posetrack.pipeline import Pipeline, Report, Spread, Stage, StageTimes, stop_on_signals
-from posetrack.types import Detections, Frame, Image, Mark, Result
+from posetrack.records import Recording, as_result
+from posetrack.types import Detections, Frame, Image, Mark, Result, Tracks
 
 _NICE = 10
 AHEAD = 8
@@ -98,8 +99,9 @@ class Capture:
 
     name = "capture"
 
-    def __init__(self, source: FrameSource) -> None:
-        self._source = source
+    def __init__(self, source: FrameSource, last: int | None = None) -> None:
+        """Read `source` to its end, or to the frame with index `last`."""
+        self._source, self._last = source, last
 
     def open(self) -> None:
         """Sources open when they are made."""
@@ -107,6 +109,8 @@ class Capture:
     def __iter__(self) -> Iterator[Work]:
         begin = perf_counter()
         for frame in self._source:
+            if self._last is not None and frame.index > self._last:
+                return
             yield Work(frame, marks=(Mark(self.name, begin, perf_counter()),))
             begin = perf_counter()
 
@@ -168,6 +172,25 @@ class Perceive(Stage):
     def __call__(self, work: Work, /) -> Result:
         """The people of the frame."""
         return self._track(self._detect(work))
+
+
+class Replay(Stage):
+    """Puts recorded people in the frames of their source."""
+
+    name = "replay"
+
+    def __init__(self, recording: Recording) -> None:
+        self._header = recording.header
+        self._records = {record.frame: record for record in recording.records()}
+
+    def __call__(self, work: Work, /) -> Result:
+        """Who was found in the frame."""
+        frame = work.frame
+        record = self._records.get(frame.index)
+        if record is None:
+            nobody = Tracks.empty(self._header.skeleton)
+            return Result(frame, nobody, nobody.poses.keypoints, False, work.marks)
+        return replace(as_result(record, frame, self._header), marks=work.marks)
 
 
 @dataclass
@@ -312,27 +335,64 @@ class Run:
         with ExitStack() as stack:
             received = stack.enter_context(stop_on_signals(self)) if signals else []
             report = self._pipeline.run()
-        return self._summary(report, received[0] if received else None)
+        runs = self._perception.detector_runs - self._runs_before
+        return summarise(self._source, self._output, report, received, runs)
 
-    def _summary(self, report: Report, interrupted: int | None) -> RunSummary:
-        output, source = self._output, self._source
-        frames = output.frames
-        warnings = [source.warning, *(getattr(sink, "warning", None) for sink in self._sinks)]
-        return RunSummary(
-            frames=frames,
-            people_max=output.people_max,
-            people_mean=output.people / frames if frames else 0.0,
-            ids=len(output.ids),
-            wall_s=report.wall_s,
-            fps=frames / report.wall_s if report.wall_s > 0 else 0.0,
-            detector_runs=self._perception.detector_runs - self._runs_before,
-            dropped=report.dropped + source.dropped,
-            latency=report.latency,
-            stages=report.stages,
-            warnings=tuple(warning for warning in warnings if warning),
-            interrupted=interrupted,
-            complete=report.complete,
-        )
+
+def summarise(
+    source: FrameSource, output: Output, report: Report, received: Sequence[int], detector_runs: int
+) -> RunSummary:
+    """What a pipeline that ended with `output` did, stopped by the first signal of `received`."""
+    frames = output.frames
+    warnings = [source.warning, *(getattr(sink, "warning", None) for sink in output.sinks)]
+    return RunSummary(
+        frames=frames,
+        people_max=output.people_max,
+        people_mean=output.people / frames if frames else 0.0,
+        ids=len(output.ids),
+        wall_s=report.wall_s,
+        fps=frames / report.wall_s if report.wall_s > 0 else 0.0,
+        detector_runs=detector_runs,
+        dropped=report.dropped + source.dropped,
+        latency=report.latency,
+        stages=report.stages,
+        warnings=tuple(warning for warning in warnings if warning),
+        interrupted=received[0] if received else None,
+        complete=report.complete,
+    )
+
+
+def replay(
+    source: FrameSource,
+    recording: Recording,
+    sinks: Sequence[Sink],
+    *,
+    draw: Callable[[Result], Image] | None = None,
+    on_progress: Callable[[Result], None] | None = None,
+    signals: bool = False,
+) -> RunSummary:
+    """The source once more, with the people of `recording` in place of a perception.
+
+    Args:
+        source: what the recording was made from; closed at the end.
+        recording: frames it does not hold have nobody in them, and nothing after its last is read.
+        sinks: each gets every result.
+        draw: the picture that sinks get; without it they get the frame's own.
+        on_progress: called after each frame, in the output thread.
+        signals: stop at SIGINT and SIGTERM (main thread only).
+    """
+    last = int(recording.frames[-1]) if len(recording.frames) else -1
+    output = Output(sinks, draw, on_progress)
+    pipeline = Pipeline(
+        Capture(source, last),
+        [Replay(recording), output],
+        capacity=[2, 2],
+        index_of=lambda work: work.frame.index,
+    )
+    with ExitStack() as stack:
+        received = stack.enter_context(stop_on_signals(pipeline)) if signals else []
+        report = pipeline.run()
+    return summarise(source, output, report, received, 0)
 
 
 def run(

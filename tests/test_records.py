@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posetrack.errors import SinkError, SourceError, SourceNotFound
-from posetrack.records import SCHEMA, CsvWriter, Header, RecordWriter, read_records, record, states
+from posetrack.records import SCHEMA, CsvWriter, Header, Record, RecordWriter, read_records, states
 from posetrack.skeletons import load_skeleton
 from posetrack.types import Frame, Poses, Result, Tracks
 
@@ -113,7 +113,7 @@ def test_numbers_are_short(x, score):
     )
     tracks = Tracks(poses, [1], [1], [True])
     frame = Frame(np.zeros((1, 1, 3), np.uint8), 0, 0.0, 0.0)
-    person = record(Result(frame, tracks, poses.keypoints, True))["people"][0]
+    person = Record.of(Result(frame, tracks, poses.keypoints, True)).people()[0]
     got_x, _, got_score = person["keypoints"][0]
     assert len(repr(got_x).rpartition(".")[2]) <= 2
     assert len(repr(got_score)) <= 6 or got_score < 1e-3

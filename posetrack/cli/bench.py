@@ -136,7 +136,7 @@ def measure_loop(config: RunConfig, clip: Path, folder: str) -> Any:
     source = session.open_input(config, str(clip))
     with source, session.open_perception(config, source) as perception:
         sink = VideoSink(Path(folder) / "bench.mp4", source)
-        draw = session.make_painter(config, perception)
+        draw = session.make_painter(config, perception.visible_score)
         return run(source, perception, [sink], draw=draw, signals=True)
 
 

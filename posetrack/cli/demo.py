@@ -42,7 +42,7 @@ def demo(
         chosen = outputs.places(settings, source, output=output_dir, records=None)
         header = session.make_header(settings, source, perception)
         sinks = outputs.make_sinks(chosen, source, header, size=source.size)
-        draw = session.make_painter(settings, perception)
+        draw = session.make_painter(settings, perception.visible_score)
         summary = session.execute(source, perception, sinks, title=source.name, draw=draw)
     print_summary(summary, (clip, *chosen.written()) if summary.complete else ())
     session.exit_as(summary)

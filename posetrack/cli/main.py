@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("posetrack.cli.demo", "Make a clip with people in it and track them."),
     "bench": ("posetrack.cli.bench", "Measure models and the whole loop on this machine."),
     "models": ("posetrack.cli.models", "List, describe, fetch and verify models."),
+    "tracks": ("posetrack.cli.tracks", "Show and repair the tracks of a run."),
     "synth": ("posetrack.cli.synth", "Draw clips of people with the exact truth about them."),
     "dataset": ("posetrack.cli.dataset", "Check, split and convert annotated pictures."),
     "train": ("posetrack.cli.train", "Train a detector or a pose model from a recipe."),

@@ -62,6 +62,8 @@ FLAGS = tuple(Flag(*row) for row in (
     ("--det-interval", int, "detector.interval", MODELS, "Detect every n-th frame; default 5.", 1),
     ("--tracker", str, "tracker.preset", MODELS, "Preset: default, iou or mmdeploy."),
     ("--max-people", int, "tracker.max_boxes", MODELS, "Follow at most so many people.", 1),
+    ("--smooth", str, "revision.smooth", MODELS, "live, or offline: no lag, gaps filled (files)."),
+    ("--relink/--no-relink", bool, "revision.relink", MODELS, "Join pieces of tracks (files)."),
     ("--backend", str, "backend.kind", MODELS, "What runs the networks; default onnxruntime."),
     ("--device", str, "backend.device", MODELS, "cpu, cuda, cuda:1, ... or auto; default cpu."),
     ("--threads", int, "backend.threads", MODELS, "Threads of the networks; default all.", 1),

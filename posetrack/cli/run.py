@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -62,13 +63,22 @@ def run(
             )
         )
         header = session.make_header(settings, source, perception)
-        size = session.output_size(settings, source)
-        sinks = outputs.make_sinks(chosen, source, header, size=size)
-        if show:
-            sinks.append(WindowSink(on_quit=stop))
+        windows = [WindowSink(on_quit=stop)] if show else []
         pictures = chosen.picture is not None or show
-        draw = session.make_painter(settings, perception) if pictures else None
-        title = source.name
-        summary = session.execute(source, perception, sinks, title=title, draw=draw, boxes=known)
+        draw = session.make_painter(settings, perception.visible_score) if pictures else None
+        if settings.revision.active:
+            from posetrack.cli.revised import execute_revised
+
+            again = partial(session.open_input, settings, input)
+            summary = execute_revised(
+                settings, source, again, perception, chosen, header, windows, draw, known
+            )
+        else:
+            size = session.output_size(settings, source)
+            sinks = [*outputs.make_sinks(chosen, source, header, size=size), *windows]
+            title = source.name
+            summary = session.execute(
+                source, perception, sinks, title=title, draw=draw, boxes=known
+            )
     print_summary(summary, chosen.written() if summary.complete else ())
     session.exit_as(summary, stop)

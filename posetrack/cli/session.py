@@ -140,8 +140,8 @@ def _load(
     return model, backend
 
 
-def make_painter(config: RunConfig, perception: Perception) -> Painter:
-    """What draws the results; keypoints the tracker does not count as seen are left out."""
+def make_painter(config: RunConfig, threshold: float | None) -> Painter:
+    """What draws the results, without keypoints of a score below `threshold`."""
     chosen = config.drawing
     style = Style(
         layers=frozenset(chosen.layers),
@@ -151,7 +151,6 @@ def make_painter(config: RunConfig, perception: Perception) -> Painter:
         thickness=chosen.thickness,
         trail_s=chosen.trail_s,
     )
-    threshold = perception.tracker.settings.keypoint_threshold
     if threshold is not None:
         style = replace(style, threshold=threshold)
     if chosen.skeleton is not None:
@@ -207,11 +206,10 @@ def execute(
     boxes: BoxesOf | None = None,
 ) -> RunSummary:
     """Run to the end of the source or a signal, with progress on stderr."""
-    # The stages are threads already: OpenCV's own, for pictures this small, only wait for work.
-    cv2.setNumThreads(1)
-    total = source.frame_count
-    with FrameProgress(title, total) as progress:
-        summary = run(
+    return watched(
+        title,
+        source,
+        lambda progress: run(
             source,
             perception,
             sinks,
@@ -219,7 +217,16 @@ def execute(
             on_progress=progress,
             boxes=boxes,
             signals=True,
-        )
+        ),
+    )
+
+
+def watched(title: str, source: Source, go: Callable[[FrameProgress], RunSummary]) -> RunSummary:
+    """What `go` did with the source, given progress on stderr; its warnings follow there."""
+    # The stages are threads already: OpenCV's own, for pictures this small, only wait for work.
+    cv2.setNumThreads(1)
+    with FrameProgress(title, source.frame_count) as progress:
+        summary = go(progress)
     for warning in summary.warnings:
         typer.echo(f"posetrack: warning: {warning}", err=True)
     return summary

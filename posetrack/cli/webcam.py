@@ -16,7 +16,7 @@ _NOT_LIVE = ("source.start_s", "source.duration_s", "source.capture_fps", "outpu
 
 
 @app.command(cls=options.MMDeployCommand, context_settings=options.CONTEXT)
-@options.with_flags(without=(*_NOT_LIVE, "output.records"))
+@options.with_flags(without=(*_NOT_LIVE, "output.records", "revision"))
 def webcam(
     ctx: typer.Context,
     camera: Annotated[
@@ -71,7 +71,7 @@ def webcam(
         sinks = outputs.make_sinks(chosen, source, header, size=size)
         if show:
             sinks.append(WindowSink(title=f"posetrack {source.name}", on_quit=stop))
-        draw = session.make_painter(settings, perception) if show or output else None
+        draw = session.make_painter(settings, perception.visible_score) if show or output else None
         summary = session.execute(source, perception, sinks, title=source.name, draw=draw)
     print_summary(summary, chosen.written() if summary.complete else ())
     session.exit_as(summary, stop)

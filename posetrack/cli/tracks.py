@@ -1,0 +1,236 @@
+"""`posetrack tracks`: look at what a run found, and put it right."""
+
+from __future__ import annotations
+
+import json as json_text
+import re
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from posetrack.errors import ConfigError, PosetrackError
+
+if TYPE_CHECKING:
+    from posetrack.records import Recording
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help=(
+        "Show and repair the tracks of a record file. An edit changes the file and keeps the first "
+        "version as NAME.original.jsonl, or writes elsewhere with -o."
+    ),
+)
+
+File = Annotated[Path, typer.Argument(help="Records (.jsonl) of a run.", show_default=False)]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Write here; FILE stays as it is.")
+]
+At = Annotated[str, typer.Option("--at", help="First frame of the change, or 12.5s.")]
+Json = Annotated[Path | None, typer.Option("--json", help="Write the table to this file.")]
+
+
+@app.command()
+def show(file: File, json: Json = None) -> None:
+    """Everybody: when he was there, gaps, how well he was seen, how tall."""
+    from rich.table import Table
+
+    from posetrack.cli.summary import wide_console
+    from posetrack.revision.edits import spans
+
+    recording = _read(file)
+    found = spans(recording)
+    table = Table(box=None, pad_edge=False)
+    for column in ("id", "frames", "from s", "to s", "seen", "gaps", "score", "height px"):
+        table.add_column(column, justify="right")
+    for each in found:
+        table.add_row(
+            str(each.track_id),
+            f"{each.first_frame}-{each.last_frame}",
+            f"{each.first_s:.2f}",
+            f"{each.last_s:.2f}",
+            str(each.frames),
+            str(each.gaps) if each.gaps else "",
+            f"{each.score:.2f}",
+            f"{each.height_px:.0f}",
+        )
+    console = wide_console()
+    console.print(f"{file}: {len(found)} tracks in {len(recording.frames)} frames", markup=False)
+    console.print(table)
+    if json is not None:
+        from posetrack.evaluation.facts import write_json
+
+        write_json(json, {"file": file.name, "tracks": [asdict(each) for each in found]})
+
+
+@app.command()
+def merge(
+    file: File,
+    into: Annotated[int, typer.Argument(help="The id that stays.")],
+    others: Annotated[list[int], typer.Argument(help="Those that become part of it.")],
+    output: Output = None,
+) -> None:
+    """One person has several ids: give him one."""
+    from posetrack.revision import edits
+
+    _write(edits.merge(_read(file), into, others), file, output)
+
+
+@app.command()
+def swap(
+    file: File,
+    a: Annotated[int, typer.Argument(help="One id.")],
+    b: Annotated[int, typer.Argument(help="The other.")],
+    at: At,
+    output: Output = None,
+) -> None:
+    """Two people exchanged their ids: give them back from a frame on."""
+    from posetrack.revision import edits
+
+    recording = _read(file)
+    _write(edits.swap(recording, a, b, _frame(recording, at)), file, output)
+
+
+@app.command()
+def cut(
+    file: File,
+    track: Annotated[int, typer.Argument(help="The id.")],
+    at: At,
+    output: Output = None,
+) -> None:
+    """One id went on to somebody else: a new one from a frame on."""
+    from posetrack.revision import edits
+
+    recording = _read(file)
+    changed, new = edits.cut(recording, track, _frame(recording, at))
+    _write(changed, file, output)
+    typer.echo(f"track {track} goes on as {new}")
+
+
+@app.command()
+def delete(
+    file: File,
+    tracks: Annotated[list[int], typer.Argument(help="Ids of nobody.")],
+    output: Output = None,
+) -> None:
+    """Something that is no person, or somebody who does not matter: leave it out."""
+    from posetrack.revision import edits
+
+    _write(edits.delete(_read(file), tracks), file, output)
+
+
+@app.command()
+def relink(
+    file: File,
+    max_gap: Annotated[
+        float, typer.Option("--max-gap", help="Longest time out of sight, s.", min=0.0)
+    ] = 3.0,
+    output: Output = None,
+) -> None:
+    """Join pieces of tracks that go on where another one ended."""
+    from posetrack.cli.revised import joined
+    from posetrack.revision.relink import relink as relinked
+
+    changed, became = relinked(_read(file), max_gap)
+    if became or output is not None:
+        _write(changed, file, output)
+    typer.echo(joined(became))
+
+
+@app.command()
+def smooth(
+    file: File,
+    cutoff: Annotated[
+        float, typer.Option("--cutoff", help="Frequency that is halved, Hz.", min=0.1)
+    ] = 6.0,
+    fill_gap: Annotated[
+        float, typer.Option("--fill-gap", help="Longest gap that is filled, s.", min=0.0)
+    ] = 0.5,
+    output: Output = None,
+) -> None:
+    """Smooth without lag, from the raw keypoints, and fill short gaps."""
+    from posetrack.cli.revised import visible_score
+    from posetrack.revision.smooth import smooth_offline
+
+    recording = _read(file)
+    visible = visible_score(recording.header)
+    changed = smooth_offline(recording, cutoff_hz=cutoff, fill_gap_s=fill_gap, visible=visible)
+    _write(changed, file, output)
+
+
+@app.command()
+def draw(
+    file: File,
+    video: Annotated[str, typer.Argument(help="What the records were made from.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Annotated video.")] = None,
+) -> None:
+    """The annotated video of (repaired) records; no model runs."""
+    from posetrack.cli import outputs, session
+    from posetrack.cli.revised import visible_score
+    from posetrack.config import RunConfig
+    from posetrack.runner import replay
+
+    recording = _read(file)
+    known = recording.header.settings
+    made = {name: known[name] for name in ("source", "drawing") if name in known}
+    settings = RunConfig.model_validate_json(json_text.dumps(made))
+    source = session.open_input(settings, video)
+    if source.size != recording.header.size:
+        found, wanted = ("x".join(map(str, s)) for s in (source.size, recording.header.size))
+        source.close()
+        raise ConfigError(f"{video} is {found}, the records are of {wanted}: name their source")
+    chosen = outputs.places(settings, source, output=output, records=None)
+    chosen = outputs.Places(chosen.picture, None, None)
+    sinks = outputs.make_sinks(chosen, source, recording.header, size=source.size)
+    painter = session.make_painter(settings, visible_score(recording.header))
+    summary = session.watched(
+        f"drawing {source.name}",
+        source,
+        lambda progress: replay(
+            source, recording, sinks, draw=painter, on_progress=progress, signals=True
+        ),
+    )
+    if summary.complete:
+        for path in chosen.written():
+            typer.echo(f"wrote {path}")
+    session.exit_as(summary)
+
+
+def _read(file: Path) -> Recording:
+    from posetrack.records import Recording
+
+    return Recording.read(file)
+
+
+def _frame(recording: Recording, at: str) -> int:
+    """The frame that `at` names: an index, or the first one from a time on."""
+    import numpy as np
+
+    if re.fullmatch(r"\d+", at):
+        return int(at)
+    time = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)s", at)
+    if time is None:
+        raise ConfigError(f"--at {at}: give a frame such as 240, or seconds such as 9.6s")
+    late = np.flatnonzero(recording.times_s >= float(time[1]))
+    if not len(late):
+        raise ConfigError(f"--at {at}: the recording ends at {recording.times_s[-1]:.2f} s")
+    return int(recording.frames[late[0]])
+
+
+def _write(recording: Recording, file: Path, output: Path | None) -> None:
+    """Write to `output`, or over `file` with its first version kept beside."""
+    target = file if output is None else output
+    if output is None:
+        kept = file.with_name(f"{file.stem}.original{file.suffix}")
+        if not kept.exists():
+            try:
+                shutil.copy2(file, kept)
+            except OSError as error:
+                raise PosetrackError(
+                    f"cannot keep the original as {kept}: {error.strerror}; nothing was changed"
+                ) from error
+    recording.write(target)
+    typer.echo(f"wrote {target}")

@@ -1,0 +1,1 @@
+"""Changing what was found, afterwards: edits by hand, relinking, smoothing that sees the future."""

@@ -59,6 +59,8 @@ class SourceSettings(Section):
     stride: Annotated[int, Field(ge=1)] = 1
     capture_fps: Annotated[float, Field(gt=0)] | None = None
     flip: bool = False
+    region: str | None = None
+    mask: str | None = None
 
 
 class DetectorSettings(Section):

@@ -10,6 +10,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 
+import numpy as np
 import numpy.typing as npt
 
 from posetrack.errors import ConfigError
@@ -17,6 +18,7 @@ from posetrack.skeletons import Skeleton
 from posetrack.types import Detections, Floats, Frame, Image, Mark, Poses, Result
 
 if TYPE_CHECKING:
+    from posetrack.region import Region
     from posetrack.tracking import TrackerSettings
 
 EMBEDDED = "embedded"
@@ -71,6 +73,7 @@ class Perception:
         estimator: reads the poses.
         tracker: keeps the identities.
         skeleton: what the keypoints are.
+        region: where people count; None is everywhere.
         detector_runs: how often the detector ran so far.
     """
 
@@ -87,6 +90,7 @@ class Perception:
         det_interval: int = 1,
         max_people: int | None = None,
         tracker: TrackerSettings | str = "default",
+        region: Region | None = None,
     ) -> None:
         """Load and warm the models.
 
@@ -101,6 +105,7 @@ class Perception:
             det_interval: 1 is every frame, 5 every fifth.
             max_people: poses a frame at most; the seen before the new, then the largest.
             tracker: settings, or the name of a preset.
+            region: where people count; the detector sees no more than it needs to.
 
         Raises:
             ModelNotFound, ModelError, BackendError, ConfigError: a model or setting is not usable.
@@ -139,6 +144,7 @@ class Perception:
         self.estimator = pose
         self.skeleton = pose.skeleton
         self.det_interval = det_interval
+        self.region = region
         self.detector_runs = 0
         self._detect_count = 0
         self._image_count = 0
@@ -184,7 +190,12 @@ class Perception:
         if self.detector is None or not due:
             return None
         self.detector_runs += 1
-        return self.detector(frame.image)
+        if self.region is None:
+            return self.detector(frame.image)
+        left, top, right, bottom = self.region.window(frame.size)
+        found = self.detector(frame.image[top:bottom, left:right])
+        moved = found.boxes + np.array([left, top, left, top], np.float32)
+        return replace(found, boxes=moved)
 
     def track(
         self,
@@ -205,6 +216,8 @@ class Perception:
         size, t_s = frame.size, frame.pts_s
         begin = perf_counter()
         proposals = self.tracker.propose(detections, t_s=t_s, size=size)
+        if self.region is not None:
+            proposals = proposals[self.region.contains(proposals.boxes, size)]
         proposed = perf_counter()
         poses = self.estimator(frame.image, proposals.boxes, box_scores=proposals.scores)
         estimated = perf_counter()

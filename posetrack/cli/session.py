@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -30,6 +31,7 @@ from posetrack.media.sink import Sink
 from posetrack.media.source import Source, open_source
 from posetrack.perception import BoxesOf, Perception
 from posetrack.records import Header
+from posetrack.region import open_region
 from posetrack.runner import RunSummary, run
 from posetrack.skeletons import load_skeleton
 
@@ -75,6 +77,10 @@ def open_perception(
     fps = float(source.fps) if source is not None and source.fps else _NOMINAL_FPS
     settings = config.tracker_settings(fps)
     threads = config.backend.threads
+    mask = config.source.mask
+    region = open_region(config.source.region, None if mask is None else Path(mask))
+    if region is not None and source is not None:
+        region.window(source.size)  # refuses one outside the picture before anything is loaded
     with ExitStack() as stack:
         detector = None
         if detect:
@@ -97,7 +103,7 @@ def open_perception(
         estimator.warm_up()
         interval = config.detector.interval
         perception = Perception(
-            det=detector, pose=estimator, det_interval=interval, tracker=settings
+            det=detector, pose=estimator, det_interval=interval, tracker=settings, region=region
         )
         if source is None or source.is_live:
             perception.tracker.warm_up()

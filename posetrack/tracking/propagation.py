@@ -8,6 +8,7 @@ import numpy as np
 
 from posetrack.geometry import box_area, greedy_nms, iou_matrix
 from posetrack.tracking.association import pair
+from posetrack.tracking.selection import most_wanted
 from posetrack.tracking.settings import TrackerSettings
 from posetrack.types import Bools, Detections, Floats, Ints
 
@@ -46,6 +47,17 @@ class Proposals:
     def __len__(self) -> int:
         return len(self.boxes)
 
+    def __getitem__(self, chosen: Bools) -> Proposals:
+        """Those that a mask (N,) leaves."""
+        return Proposals(
+            self.boxes[chosen],
+            self.scores[chosen],
+            self.track_ids[chosen],
+            self.confirmed[chosen],
+            self.detected[chosen],
+            self.detector_ran,
+        )
+
 
 def usable_detections(detections: Detections, settings: TrackerSettings) -> Detections:
     """Those of the tracked class that are good and large enough."""
@@ -64,7 +76,8 @@ def merge_proposals(
     size: tuple[int, int],
     lost: Floats = _NOBODY,
 ) -> Proposals:
-    """Detections and propagated boxes, doubles removed, at most ``settings.max_boxes``.
+    """Detections and propagated boxes, doubles removed, at most ``settings.max_boxes``
+    by ``settings.select``.
 
     Args:
         detections: of this frame; None where the detector did not run.
@@ -102,15 +115,12 @@ def merge_proposals(
         if (iou >= settings.box_nms_iou).sum() > len(order):
             keep = greedy_nms(-np.arange(len(order), dtype=float), iou, settings.box_nms_iou)
             order, boxes = order[keep], boxes[keep]
-    chosen = order[: settings.max_boxes]
-    return Proposals(
-        boxes[: settings.max_boxes],
-        scores[chosen],
-        ids[chosen],
-        confirmed[chosen],
-        detected[chosen],
-        detections is not None,
-    )
+    if settings.max_boxes is not None:
+        seen = ranks[order] == SEEN
+        wanted = most_wanted(settings.select, boxes, seen, size, settings.max_boxes)
+        order, boxes = order[wanted], boxes[wanted]
+    rows = scores[order], ids[order], confirmed[order], detected[order]
+    return Proposals(boxes, *rows, detections is not None)
 
 
 def _redetected(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from posetrack.errors import ConfigError
+from posetrack.tracking.selection import check_select
 
 BIRTH = 1.37
 """How far above a keypoint's threshold the mean score of a new person is by default: what is
@@ -85,6 +86,16 @@ class TrackerSettings:
     )
     max_boxes: int | None = _number(
         None, "people whose pose is estimated in a frame; None: no limit", unit="boxes", low=1
+    )
+    select: str = field(
+        default="first",
+        metadata={
+            "help": "who those are: `first` the people followed already before new ones, then the "
+            "larger; the `largest`; those nearest to the `center`, where a followed person keeps "
+            "the place until another one is 1.2 times as large or as near. Or ids, `3` or "
+            "`3,7`: everybody is followed, those are shown",
+            "unit": "",
+        },
     )
     boxes: Boxes = _choice(
         "fitted",
@@ -277,6 +288,7 @@ class TrackerSettings:
                 raise ConfigError(f"{each.name} is {value!r}: choose one of {words}")
             if "low" in meta and not (value is None and "None" in str(each.type)):
                 _check_number(each.name, value, whole="int" in str(each.type), **meta)
+        check_select(self.select)
         if not isinstance(self.confidence_weighting, bool):
             raise ConfigError(
                 f"confidence_weighting is {self.confidence_weighting!r}: give true or false"

@@ -20,6 +20,7 @@ from posetrack.tracking.motion import ConstantVelocity, from_centres, person_siz
 from posetrack.tracking.propagation import LOST, SEEN, Proposals, merge_proposals
 from posetrack.tracking.revival import revive
 from posetrack.tracking.rules import Rules
+from posetrack.tracking.selection import chosen_ids
 from posetrack.tracking.settings import TrackerSettings
 from posetrack.tracking.table import TrackTable
 from posetrack.types import Bools, Detections, Floats, Image, Ints, Poses, Tracks
@@ -48,6 +49,7 @@ class Tracker:
         self.settings = settings
         self.skeleton = skeleton
         self._rules = Rules.of(settings, skeleton)
+        self._only = chosen_ids(settings.select)
         self._looks = bool(settings.revive_s or settings.likeness_weight)
         self._limbs = broad_limbs(skeleton) if self._looks else np.zeros((0, 2), np.int64)
         self._next_id = 1
@@ -263,6 +265,8 @@ class Tracker:
         """What is shown of this frame."""
         table, k = self._table, len(self.skeleton)
         shown = (table.missing == 0) & (table.hits >= self.settings.birth_frames)
+        if self._only is not None:
+            shown &= np.isin(table.ids, self._only)
         points, ids, born_s = table.smooth.points, table.ids, table.born_s
         if not shown.all():
             points, ids, born_s, row_of = points[shown], ids[shown], born_s[shown], row_of[shown]

@@ -70,6 +70,9 @@ class DetectorSettings(Section):
     # Five is what RTMPose's own speed tables use: a detection costs more than the poses of a few
     # people, and between detections the boxes follow the keypoints.
     interval: int = 5
+    auto: bool = False
+    longest_s: Seconds = 1.0
+    asynchronous: bool = False
     threshold: Fraction01 | None = None
     nms: Fraction01 | None = None
 

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from posetrack.errors import ConfigError
+from posetrack.schedule import Every, Schedule
 from posetrack.skeletons import Skeleton
-from posetrack.types import Detections, Floats, Frame, Image, Mark, Poses, Result
+from posetrack.types import Detections, Floats, Frame, Image, Mark, Poses, Result, Tracks
 
 if TYPE_CHECKING:
     from posetrack.region import Region
@@ -68,7 +69,8 @@ class Perception:
     threads if each sees the frames in order. Closing frees the models that it loaded.
 
     Attributes:
-        det_interval: the detector runs on every so many-th frame; 0 or less is never.
+        schedule: when the detector runs.
+        known: the people of the last frame; None before the first.
         detector: None where boxes come from elsewhere.
         estimator: reads the poses.
         tracker: keeps the identities.
@@ -87,7 +89,7 @@ class Perception:
         threads: int | None = None,
         detector_threads: int | None = None,
         precision: str = "fp32",
-        det_interval: int = 1,
+        det_interval: int | Schedule = 1,
         max_people: int | None = None,
         tracker: TrackerSettings | str = "default",
         region: Region | None = None,
@@ -102,7 +104,7 @@ class Perception:
             threads: of the backend; None is its own choice.
             detector_threads: of the detector's backend, where they are to be others.
             precision: ``fp32``, ``fp16``, ``bf16`` or ``int8``.
-            det_interval: 1 is every frame, 5 every fifth.
+            det_interval: 1 is every frame, 5 every fifth; or `posetrack.schedule.WhenNeeded`.
             max_people: poses a frame at most; the seen before the new, then the largest.
             tracker: settings, or the name of a preset.
             region: where people count; the detector sees no more than it needs to.
@@ -143,10 +145,10 @@ class Perception:
         self.detector = det
         self.estimator = pose
         self.skeleton = pose.skeleton
-        self.det_interval = det_interval
+        self.schedule = Every(det_interval) if isinstance(det_interval, int) else det_interval
         self.region = region
         self.detector_runs = 0
-        self._detect_count = 0
+        self.known: Tracks | None = None
         self._image_count = 0
 
     def __call__(
@@ -163,7 +165,7 @@ class Perception:
             image: (H, W, 3) BGR uint8, or a `Frame`, which brings its own time.
             t_s: time of the image in seconds; without it, images are 1/30 s apart.
             boxes: (N, 4) xyxy of the people, in place of the detector; (0, 4) is nobody.
-            detect: force the detector to run, or not to; None is every `det_interval` frames.
+            detect: force the detector to run, or not to; None is by `det_interval`.
         """
         frame = image if isinstance(image, Frame) else self._frame(image, t_s)
         self._image_count += 1
@@ -178,17 +180,24 @@ class Perception:
     def detect(self, frame: Frame, *, force: bool | None = None) -> Detections | None:
         """Who the detector sees; None where it did not run, which is not the same as nobody.
 
-        Call it once a frame: every `det_interval`-th call runs the detector, whatever the frames'
-        indices are. `force` True or False decides for this frame, and the rhythm goes on.
+        Call it once a frame. `force` True or False decides for this frame, and the schedule's
+        rhythm goes on.
         """
-        due = self.det_interval > 0 and self._detect_count % self.det_interval == 0
-        self._detect_count += 1
+        due = self.due(frame)
         if force is not None:
             due = force
         if self.detector is None and force:
             raise ConfigError("detection asked, but there is no detector: give det=, or boxes=")
-        if self.detector is None or not due:
-            return None
+        return self.look(frame) if due and self.detector is not None else None
+
+    def due(self, frame: Frame) -> bool:
+        """Whether the detector is to run on this frame; to be asked once a frame."""
+        return self.schedule.due(frame, self.known)
+
+    def look(self, frame: Frame) -> Detections:
+        """Who the detector sees in this frame, whether it is due or not."""
+        assert self.detector is not None, "there is no detector"
+        self.schedule.looked(frame)
         self.detector_runs += 1
         if self.region is None:
             return self.detector(frame.image)
@@ -228,6 +237,7 @@ class Perception:
             Mark("associate", estimated, perf_counter()),
         )
         ran = detections is not None if detector_ran is None else detector_ran
+        self.known = tracks
         return Result(frame, tracks, raw, ran, (*marks, *here))
 
     @property
@@ -238,7 +248,8 @@ class Perception:
     def reset(self) -> None:
         """Begin another stream: nobody is known, the next frame is a detector frame."""
         self.tracker.reset()
-        self._detect_count = self._image_count = 0
+        self.schedule.reset()
+        self.known, self._image_count = None, 0
 
     def close(self) -> None:
         """Free the models that were loaded here; those that were given stay open."""

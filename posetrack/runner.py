@@ -11,6 +11,7 @@ from threading import get_native_id
 from time import perf_counter
 from typing import Any, Protocol
 
+from posetrack.late import LateDetector
 from posetrack.media.sink import Sink as Sink
 from posetrack.perception import BoxesOf, Perception
 from posetrack.pipeline import Pipeline, Report, Spread, Stage, StageTimes, stop_on_signals
@@ -174,6 +175,25 @@ class Perceive(Stage):
         return self._track(self._detect(work))
 
 
+class PerceiveLate(Stage):
+    """The same without ever waiting for the detector."""
+
+    name = "perceive"
+
+    def __init__(self, perception: Perception) -> None:
+        self._detector, self._track = LateDetector(perception), Track(perception)
+
+    def __call__(self, work: Work, /) -> Result:
+        """The people of the frame."""
+        work.detections = self._detector(work.frame)
+        work.detector_ran = work.detections is not None
+        return self._track(work)
+
+    def close(self) -> None:
+        """End the detector's thread."""
+        self._detector.close()
+
+
 class Replay(Stage):
     """Puts recorded people in the frames of their source."""
 
@@ -252,6 +272,7 @@ def make_pipeline(
     *,
     boxes: BoxesOf | None = None,
     live: bool | None = None,
+    late_detector: bool = False,
     deadline_s: float = 10.0,
 ) -> Pipeline:
     """The pipeline from `source` to results, then through the stages of `last`.
@@ -265,16 +286,19 @@ def make_pipeline(
         last: what happens to the results.
         boxes: people known from elsewhere, in place of the detector.
         live: None asks the source.
+        late_detector: never wait for the detector.
         deadline_s: how long a stage may take for one call once the run is stopping.
     """
     live = source.is_live if live is None else live
-    if live:
-        middle: list[Stage] = [Perceive(perception, boxes)]
-        capacity = [1, *[1] * len(last)]
+    room = 1 if live else 2
+    capacity = [room, *[room] * len(last)]
+    if late_detector and boxes is None:
+        middle: list[Stage] = [PerceiveLate(perception)]
+    elif live or perception.schedule.needs_tracks:
+        middle = [Perceive(perception, boxes)]
     else:
         middle = [Detect(perception, boxes), Track(perception)]
-        ahead = min(max(perception.det_interval, 2), AHEAD)
-        capacity = [2, ahead, *[2] * len(last)]
+        capacity.insert(1, min(max(perception.schedule.interval, 2), AHEAD))
     return Pipeline(
         Capture(source),
         [*middle, *last],
@@ -298,6 +322,7 @@ class Run:
         on_progress: Callable[[Result], None] | None = None,
         boxes: BoxesOf | None = None,
         live: bool | None = None,
+        late_detector: bool = False,
         deadline_s: float = 10.0,
     ) -> None:
         """Prepare; nothing is read or written yet.
@@ -310,12 +335,19 @@ class Run:
             on_progress: called after each frame, in the output thread.
             boxes: people known from elsewhere, in place of the detector.
             live: drop frames that are too old; None asks the source.
+            late_detector: never wait for the detector; which frames it saw is then up to chance.
             deadline_s: how long a stage may take for one call once the run is stopping.
         """
         self._source, self._perception, self._sinks = source, perception, sinks
         self._output = Output(sinks, draw, on_progress)
         self._pipeline = make_pipeline(
-            source, perception, [self._output], boxes=boxes, live=live, deadline_s=deadline_s
+            source,
+            perception,
+            [self._output],
+            boxes=boxes,
+            live=live,
+            late_detector=late_detector,
+            deadline_s=deadline_s,
         )
         self._runs_before = perception.detector_runs
 

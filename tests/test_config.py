@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from posetrack.cli.options import resolve
 from posetrack.config import RunConfig, load_config
 from posetrack.errors import ConfigError
 from posetrack.resources import configs_dir
@@ -158,3 +159,17 @@ def test_the_file_for_live_use_is_valid() -> None:
     config = load_config(configs_dir() / "live.yaml")
     assert config.detector.interval >= 1
     config.tracker_settings()
+
+
+@pytest.mark.parametrize(
+    ("word", "interval", "auto"), [("3", 3, False), ("auto", 5, True), ("auto:2", 2, True)]
+)
+def test_the_interval_may_be_automatic(word: str, interval: int, auto: bool) -> None:
+    config = resolve({"det_interval": word})
+    assert (config.detector.interval, config.detector.auto) == (interval, auto)
+
+
+@pytest.mark.parametrize("word", ["often", "auto:", "auto5", "1.5", ""])
+def test_other_intervals_are_refused(word: str) -> None:
+    with pytest.raises(ConfigError, match=r"give n for every n-th frame, auto for those"):
+        resolve({"det_interval": word})

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,10 @@ class Flag:
 FLAGS = tuple(Flag(*row) for row in (
     ("--det", str, "detector.model", MODELS, "Detector: a name, a path or an address."),
     ("--pose", str, "pose.model", MODELS, "Pose model: a name, a path or an address."),
-    ("--det-interval", int, "detector.interval", MODELS, "Detect every n-th frame; default 5.", 1),
+    ("--det-interval", str, "detector.interval", MODELS,
+     "Detect every n-th frame; default 5. auto, auto:n: where it is needed, as often at most."),
+    ("--async-detector/--no-async-detector", bool, "detector.asynchronous", MODELS,
+     "Live: never wait for the detector, carry its late answer to the present."),
     ("--tracker", str, "tracker.preset", MODELS, "Preset: default, iou or mmdeploy."),
     ("--max-people", int, "tracker.max_boxes", MODELS, "Follow at most so many people.", 1),
     ("--select", str, "tracker.select", MODELS, "Who they are: first, largest, center; or ids."),
@@ -182,9 +186,13 @@ def resolve(parameters: Mapping[str, Any]) -> RunConfig:
     """
     from posetrack.config import load_config
 
-    flags, names = {}, {}
+    flags: dict[str, Any] = {}
+    names = {"detector.auto": "--det-interval"}
     for flag in FLAGS:
         value = parameters.get(flag.parameter)
+        if flag.setting == "detector.interval":
+            flags |= {} if value is None else _interval(value)
+            value = flags.get(flag.setting)
         flags[flag.setting] = _WORDS.get(flag.setting, {}).get(value, value)  # type: ignore[attr-defined]
         names[flag.setting] = flag.name.partition("/")[0]
     return load_config(
@@ -194,6 +202,22 @@ def resolve(parameters: Mapping[str, Any]) -> RunConfig:
         sets=parameters.get("set_") or (),
         environment=os.environ,
     )
+
+
+def _interval(word: str) -> dict[str, Any]:
+    """The settings that `--det-interval 5`, `auto` or `auto:5` stands for."""
+    from posetrack.errors import ConfigError
+
+    auto, _, number = word.partition(":") if word.startswith("auto") else ("", "", word)
+    chosen: dict[str, Any] = {"detector.auto": bool(auto)}
+    if word == "auto":
+        return chosen
+    if auto not in ("", "auto") or not re.fullmatch(r"-?\d+", number):
+        raise ConfigError(
+            f"--det-interval {word}: give n for every n-th frame, auto for those where it is "
+            "needed, or auto:n for both"
+        )
+    return chosen | {"detector.interval": int(number)}
 
 
 def without_numbers(args: Sequence[str]) -> list[str]:

@@ -78,7 +78,13 @@ def run(
             sinks = [*outputs.make_sinks(chosen, source, header, size=size), *windows]
             title = source.name
             summary = session.execute(
-                source, perception, sinks, title=title, draw=draw, boxes=known
+                source,
+                perception,
+                sinks,
+                title=title,
+                draw=draw,
+                boxes=known,
+                late_detector=settings.detector.asynchronous,
             )
     print_summary(summary, chosen.written() if summary.complete else ())
     session.exit_as(summary, stop)

@@ -23,7 +23,7 @@ from posetrack.backends import (
 )
 from posetrack.cli.progress import Downloads, FrameProgress
 from posetrack.detector import Detector
-from posetrack.errors import BackendMissing
+from posetrack.errors import BackendMissing, ConfigError
 from posetrack.estimator import Estimator
 from posetrack.media.drawing import Style
 from posetrack.media.painter import Painter
@@ -33,6 +33,7 @@ from posetrack.perception import BoxesOf, Perception
 from posetrack.records import Header
 from posetrack.region import open_region
 from posetrack.runner import RunSummary, run
+from posetrack.schedule import Every, WhenNeeded
 from posetrack.skeletons import load_skeleton
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def open_perception(
                 threshold = settings.detection_threshold
             labels = (settings.detection_label,) if settings.detection_label else None
             ahead = source is not None and not source.is_live and config.detector.interval > 1
+            ahead = ahead and not config.detector.auto
             width = threads_ahead(config.backend.kind, threads) if ahead else threads
             name = config.detector.model
             model, backend = _load(config, "detection", name, width, allow_unverified)
@@ -101,9 +103,11 @@ def open_perception(
         stack.callback(backend.close)
         estimator = Estimator(model, backend)
         estimator.warm_up()
-        interval = config.detector.interval
+        chosen = config.detector
+        every = Every(chosen.interval)
+        schedule = WhenNeeded(chosen.interval, chosen.longest_s) if chosen.auto else every
         perception = Perception(
-            det=detector, pose=estimator, det_interval=interval, tracker=settings, region=region
+            det=detector, pose=estimator, det_interval=schedule, tracker=settings, region=region
         )
         if source is None or source.is_live:
             perception.tracker.warm_up()
@@ -210,8 +214,14 @@ def execute(
     title: str,
     draw: Callable[..., Any] | None,
     boxes: BoxesOf | None = None,
+    late_detector: bool = False,
 ) -> RunSummary:
     """Run to the end of the source or a signal, with progress on stderr."""
+    if late_detector and not source.is_live:
+        raise ConfigError(
+            "--async-detector is for live sources: on a file no frame is late, and the detector "
+            "runs ahead"
+        )
     return watched(
         title,
         source,
@@ -222,6 +232,7 @@ def execute(
             draw=draw,
             on_progress=progress,
             boxes=boxes,
+            late_detector=late_detector,
             signals=True,
         ),
     )

@@ -72,6 +72,13 @@ def webcam(
         if show:
             sinks.append(WindowSink(title=f"posetrack {source.name}", on_quit=stop))
         draw = session.make_painter(settings, perception.visible_score) if show or output else None
-        summary = session.execute(source, perception, sinks, title=source.name, draw=draw)
+        summary = session.execute(
+            source,
+            perception,
+            sinks,
+            title=source.name,
+            draw=draw,
+            late_detector=settings.detector.asynchronous,
+        )
     print_summary(summary, chosen.written() if summary.complete else ())
     session.exit_as(summary, stop)

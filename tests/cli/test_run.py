@@ -338,3 +338,11 @@ def test_rotation_uneven_time_ten_bits_and_sound_come_through(
     assert [(p.width, p.height, p.format.name) for p in pictures] == [(240, 320, "yuv420p")] * 8
     assert [p.time for p in pictures] == pytest.approx(times_s, abs=2e-3)
     assert not any(data.type.name == "DISPLAYMATRIX" for p in pictures for data in p.side_data)
+
+
+def test_a_late_detector_is_for_live_sources(command: Run, models, tmp_path: Path) -> None:
+    clip = tmp_path / "walk.mp4"
+    make_clip(clip, frames=3)
+    done = command("run", clip, *models.flags, "--async-detector")
+    assert done.status == 2
+    assert "--async-detector is for live sources" in done.err

@@ -224,6 +224,7 @@ class Perception:
         """
         size, t_s = frame.size, frame.pts_s
         begin = perf_counter()
+        self.tracker.follow_camera(frame.image)
         proposals = self.tracker.propose(detections, t_s=t_s, size=size)
         if self.region is not None:
             proposals = proposals[self.region.contains(proposals.boxes, size)]

@@ -25,6 +25,7 @@ Assignment: TypeAlias = Literal["greedy", "optimal"]
 Motion: TypeAlias = Literal["none", "constant_velocity"]
 Boxes: TypeAlias = Literal["fitted", "keypoints"]
 BoxMotion: TypeAlias = Literal["none", "translation", "kalman"]
+CameraMotion: TypeAlias = Literal["none", "follow"]
 Smoothing: TypeAlias = Literal["one_euro", "none"]
 SpeedUnit: TypeAlias = Literal["person", "pixels"]
 
@@ -248,6 +249,12 @@ class TrackerSettings:
     )
     box_initial_speed: float = _number(
         1.9, "standard deviation of a new box's velocity", unit="person sizes/s", above=True
+    )
+    camera_motion: CameraMotion = _choice(
+        "none",
+        "`follow`: how the camera turns, zooms and shifts is measured where nobody is, and people "
+        "are taken along; costs some milliseconds a frame",
+        CameraMotion,
     )
     # what is shown
     smoothing: Smoothing = _choice("one_euro", "filter of keypoints and boxes", Smoothing)

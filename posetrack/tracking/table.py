@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from posetrack.tracking.association import People
+from posetrack.tracking.camera import moved_points, zoom
 from posetrack.tracking.looks import remembered
 from posetrack.tracking.motion import (
     ConstantVelocity,
     body_velocity,
+    from_centres,
     person_sizes,
     to_centres,
 )
@@ -156,6 +158,27 @@ class TrackTable(Rows):
             weights=weights,
             shift=velocity * np.float32(dt_s),
         )
+
+    def follow_camera(self, matrix: Doubles) -> None:
+        """Everything known, as it would be if the camera had stood where it is now."""
+        turn, growth = matrix[:, :2].T, zoom(matrix)
+        people, box, smooth = self.people, self.box, self.smooth
+        people.keypoints = moved_points(matrix, people.keypoints)
+        centres = to_centres(people.boxes)
+        centres[:, :2] = moved_points(matrix, centres[:, :2])
+        centres[:, 2:] *= growth
+        people.boxes, people.areas = from_centres(centres), people.areas * np.float32(growth**2)
+        self.velocity = np.asarray(self.velocity @ turn, np.float32)
+        box.position[:, :2] = box.position[:, :2] @ turn + matrix[:, 2]
+        box.position[:, 2:] *= growth
+        box.velocity[:, :2] = box.velocity[:, :2] @ turn
+        box.velocity[:, 2:] *= growth
+        box.spread, box.coupling = box.spread * growth**2, box.coupling * growth**2
+        box.speed_spread = box.speed_spread * growth**2
+        smooth.points[:, :-2] = moved_points(matrix, smooth.points[:, :-2])
+        smooth.points[:, -2:] *= np.float32(growth)
+        smooth.speeds[:, :-2] = smooth.speeds[:, :-2] @ turn
+        smooth.speeds[:, -2:] *= np.float32(growth)
 
     def confirm(self, confirmed: Bools, now_s: float) -> None:
         """Note which tracks a detection of this frame agreed with."""

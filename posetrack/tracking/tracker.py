@@ -14,6 +14,7 @@ from posetrack.tracking.association import (
     mean_visible_score,
     read_people,
 )
+from posetrack.tracking.camera import CameraMotion
 from posetrack.tracking.looks import broad_limbs, nothing
 from posetrack.tracking.matching import Expected, column_of, match
 from posetrack.tracking.motion import ConstantVelocity, from_centres, person_sizes
@@ -63,6 +64,7 @@ class Tracker:
     def reset(self) -> None:
         """Forget everybody; ids go on, so that none is used twice."""
         k = len(self.skeleton)
+        self._camera = CameraMotion() if self.settings.camera_motion == "follow" else None
         self._now_s = 0.0
         self._soon: tuple[float, Expected, ConstantVelocity] | None = None
         self._dt_s = 1.0 if self.settings.clock == "frames" else _NOMINAL_DT_S
@@ -79,6 +81,18 @@ class Tracker:
             nothing(0, len(self._limbs)),
         )
         self._table = self._born(people, nobody.box_scores)
+
+    def follow_camera(self, image: Image) -> None:
+        """Take everybody along when the camera moved to this frame, before `propose`.
+
+        Does nothing unless ``settings.camera_motion`` wants it.
+        """
+        if self._camera is None:
+            return
+        matrix = self._camera(image, self._table.people.boxes)
+        if len(self._table) and not np.array_equal(matrix, np.eye(2, 3)):
+            self._table.follow_camera(matrix)
+            self._soon = None
 
     def propose(
         self, detections: Detections | None, *, t_s: float, size: tuple[int, int]

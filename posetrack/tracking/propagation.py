@@ -16,6 +16,9 @@ SEEN, DETECTED, LOST = 2, 1, 0
 """Ranks of boxes: a person seen in the last frame, a detection, a lost person's guess."""
 
 _NOBODY: Floats = np.zeros((0, 4), np.float32)
+_CLEAR = 0.1
+"""IoU by which a detection must fit a track better than another one does to take its place: in a
+crowd a person's own propagated box says better who it is than a detection that may be anybody's."""
 _CONFIRMING_OVERLAP = 0.5  # of the smaller box: a detection confirms the half body it contains
 
 
@@ -129,12 +132,23 @@ def _redetected(
     """Seen tracks at the boxes and scores of their detections, which (T,), and what is left."""
     iou = np.where((ranks == SEEN)[:, None], iou_matrix(boxes, found.boxes), 0)
     rows, columns = pair(iou, settings.redetect_iou, "optimal")
+    clear = _clear(iou, rows, columns)
+    rows, columns = rows[clear], columns[clear]
     boxes, scores, detected = boxes.copy(), scores.copy(), np.zeros(len(boxes), bool)
     boxes[rows], scores[rows] = found.boxes[columns], found.scores[columns]
     detected[rows] = True
     left = np.ones(len(found), bool)
     left[columns] = False
     return boxes, scores, detected, found[left]
+
+
+def _clear(iou: Floats, rows: Ints, columns: Ints) -> Bools:
+    """(P,) pairs of which neither side fits another nearly as well."""
+    best = iou[rows, columns]
+    rest = iou.copy()
+    rest[rows, columns] = 0
+    rivals = np.maximum(rest[rows].max(axis=1, initial=0), rest[:, columns].max(axis=0, initial=0))
+    return np.asarray(best - rivals >= _CLEAR)
 
 
 def _may_be_new(found: Detections, lost: Floats, settings: TrackerSettings) -> Detections:

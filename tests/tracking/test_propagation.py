@@ -69,3 +69,12 @@ def test_a_detection_confirms_the_tracks_it_overlaps() -> None:
         2: False,
         -1: True,
     }
+
+
+def test_a_detection_that_fits_two_people_takes_neither_ones_place() -> None:
+    rows = [((100, 100, 200, 300), 1, SEEN), ((120, 100, 220, 300), 2, SEEN)]
+    between = merged(Detections.from_boxes([(111, 100, 211, 300)]), *rows)
+    assert set(between.track_ids.tolist()) == {1, 2}
+    assert not between.detected[between.track_ids > 0].any()
+    near_one = merged(Detections.from_boxes([(98, 100, 198, 300)]), *rows)
+    assert near_one.detected[near_one.track_ids == 1].all()

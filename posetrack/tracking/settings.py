@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, get_args
 from posetrack.errors import ConfigError
 from posetrack.tracking.selection import check_select
 
-BIRTH = 1.37
+BIRTH = 1.44
 """How far above a keypoint's threshold the mean score of a new person is by default: what is
 mistaken for a person has some keypoints that look real, but not on average."""
 
@@ -119,7 +119,7 @@ class TrackerSettings:
         0.0, "a propagated box is used above this square root of its area", unit="px"
     )
     lost_crop_s: float = _number(
-        0.3,
+        1.0,
         "a lost person's predicted box costs a pose estimate for this long; afterwards only a "
         "detection can bring the person back",
         unit="s",
@@ -193,14 +193,14 @@ class TrackerSettings:
     birth_score: float | None = _number(
         None,
         "mean score of the visible keypoints that a new person, or the return of a lost one, "
-        "needs; None: 1.37 times keypoint_threshold",
+        "needs; None: 1.44 times keypoint_threshold",
         high=1,
     )
     birth_frames: int = _number(
         1, "frames a new person must be seen in a row before it is shown", unit="frames", low=1
     )
     max_missing_s: float = _number(
-        1.0, "a person unseen for longer is not looked for any more", unit="s"
+        1.5, "a person unseen for longer is not looked for any more", unit="s"
     )
     likeness_weight: float = _number(
         0.0, "how much of a similarity to a seen track is what people wear; 0: nothing"

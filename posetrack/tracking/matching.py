@@ -23,6 +23,8 @@ _LEAST_DISTANCE_SCORE = -100.0  # MMDeploy's
 
 _UNLIKE = np.float32(0.5)
 """Who wears so little of the same is somebody else."""
+_MARGIN = np.float32(0.1)
+"""By so much a pose must fit its own track better than another one."""
 _OWN = np.float32(0.1)
 """What a pose has in its favour for the track whose box it came from."""
 
@@ -73,6 +75,8 @@ def match(
     continuity = np.zeros(len(own), np.float32)
     if t:
         continuity = np.where(own >= 0, similarity[np.arange(len(own)), own], continuity)
+        if settings.duplicates == "continuity" and len(own) > 1:
+            among = np.where(_told_apart(similarity, own, continuity, tracks), 0, among)
     left = keep_one_each(
         among, usable, lambda: _rank(people, own, continuity, tracks, rules), settings.pose_nms
     )
@@ -123,6 +127,18 @@ def _among_seen(
     score[own >= 0, own[own >= 0]] += _OWN
     allowed = (similarity >= settings.match_oks) & left[:, None] & tracks.seen
     return pair(np.where(allowed, score, -np.inf), -10.0, settings.assignment)
+
+
+def _told_apart(similarity: Floats, own: Ints, continuity: Floats, tracks: Expected) -> Bools:
+    """(N, N) poses that each continue their own track, and clearly better than the other's.
+
+    Two who walk close together may look like one person twice; that each of them is where he was
+    expected tells that they are two. A box that slipped onto a neighbour gives the neighbour's
+    pose, which fits its own track no better than the neighbour's.
+    """
+    mine = (own >= 0) & tracks.seen[own]
+    better = continuity[:, None] >= similarity[:, own] + _MARGIN
+    return np.asarray(better & better.T & mine[:, None] & mine)
 
 
 def column_of(track_ids: Ints, ids: Ints) -> Ints:

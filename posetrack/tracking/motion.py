@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -102,7 +101,7 @@ def person_sizes(rows: npt.NDArray[np.floating]) -> Doubles:
 
 
 def body_velocity(
-    velocity: Floats, before: Floats, now: Floats, both: Bools, *, dt_s: float, time_s: float
+    velocity: Floats, before: Floats, now: Floats, both: Bools, *, dt_s: Doubles, time_s: float
 ) -> Floats:
     """(N, 2) px/s: the running mean of how the visible keypoints moved.
 
@@ -110,11 +109,12 @@ def body_velocity(
 
     Args:
         velocity: (N, 2) until now.
-        before: (N, K, 2) keypoints of the last frame; `now` those of this one.
+        before: (N, K, 2) keypoints when last seen; `now` those of this frame.
         both: (N, K) keypoints visible in both.
+        dt_s: (N,) since the keypoints `before`, which may be some frames ago.
         time_s: time constant of the mean.
     """
-    count = both.sum(axis=1, keepdims=True)
-    moved = np.einsum("nkc,nk->nc", now - before, both) / np.maximum(count, 1) / dt_s
-    gain = np.where(count > 0, 1 - math.exp(-dt_s / time_s), 0)
+    count, dt = both.sum(axis=1, keepdims=True), dt_s[:, None]
+    moved = np.einsum("nkc,nk->nc", now - before, both) / np.maximum(count, 1) / dt
+    gain = np.where(count > 0, 1 - np.exp(-dt / time_s), 0)
     return np.asarray(velocity + gain * (moved - velocity), np.float32)

@@ -47,6 +47,8 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "lost_crop_s": 0.0,
         "max_missing_s": 0.35,
         "max_undetected_s": None,
+        "likeness_weight": 0.0,
+        "revive_s": 0.0,
     },
     # MMDeploy's PoseTracker as it ships, without its bugs 2 and 3 (docs/tracking.md).
     "mmdeploy": {
@@ -64,6 +66,8 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "max_missing_s": 10.0,
         "lost_crop_s": 10.0,
         "max_undetected_s": None,
+        "likeness_weight": 0.0,
+        "revive_s": 0.0,
         "motion": "none",
         "box_motion": "kalman",
         "box_noise": 1 / 20,

@@ -203,15 +203,17 @@ class TrackerSettings:
         1.5, "a person unseen for longer is not looked for any more", unit="s"
     )
     likeness_weight: float = _number(
-        0.0, "how much of a similarity to a seen track is what people wear; 0: nothing"
+        0.3, "how much of a similarity to a seen track is what people wear; 0: nothing"
     )
     revive_s: float = _number(
-        0.0,
+        10.0,
         "until then somebody who appears within reach and wears the same is the same person; "
         "0: never",
         unit="s",
     )
-    revive_likeness: float = _number(0.7, "least likeness, limb by limb, of what they wear", high=1)
+    revive_likeness: float = _number(
+        0.93, "least likeness, limb by limb, of what they wear", high=1
+    )
     max_undetected_s: float | None = _number(
         1.5,
         "a track that three runs of the detector in a row did not confirm for this long is lost, "

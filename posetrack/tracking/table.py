@@ -103,7 +103,7 @@ class TrackTable(Rows):
             self.people.keypoints,
             people.keypoints,
             self.people.visible & people.visible,
-            dt_s=dt_s,
+            dt_s=now_s - self.seen_s,
             time_s=rules.settings.velocity_time_s,
         )
         people.looks = remembered(self.people.looks, people.looks)
@@ -113,7 +113,6 @@ class TrackTable(Rows):
         if returned.any():
             fresh = smoothable(people.keypoints, centres)[returned]
             smooth[returned] = Smoothed.start(fresh, now_s)
-            velocity[returned] = 0
         return type(self)(
             self.ids,
             self.born_s,

@@ -72,7 +72,11 @@ def test_the_bodys_velocity_is_that_of_the_keypoints_seen_twice() -> None:
     both = np.array([[True, True, False]])
     velocity = np.zeros((1, 2), np.float32)
     for _ in range(100):
-        velocity = body_velocity(velocity, before, now, both, dt_s=0.1, time_s=0.1)
+        velocity = body_velocity(
+            velocity, before, now, both, dt_s=np.full(len(before), 0.1), time_s=0.1
+        )
     np.testing.assert_allclose(velocity, [[20, 20]], rtol=1e-4)
-    unseen = body_velocity(velocity, before, now, ~both & False, dt_s=0.1, time_s=0.1)
+    unseen = body_velocity(
+        velocity, before, now, ~both & False, dt_s=np.full(len(before), 0.1), time_s=0.1
+    )
     np.testing.assert_array_equal(unseen, velocity)

@@ -45,13 +45,15 @@ def look(image: Image, keypoints: Floats, visible: Bools, boxes: Floats, limbs: 
     at = start[:, :, None] + (end - start)[:, :, None] * _PLACES[:, None]  # (N, S, 3, 2)
     seen = (visible[:, limbs[:, 0]] & visible[:, limbs[:, 1]])[..., None]
     seen = seen & (at >= 0).all(-1) & (at[..., 0] <= width - 1) & (at[..., 1] <= height - 1)
-    own = seen.copy()
+    own = seen
     apart = (boxes[:, None, :2] > boxes[None, :, 2:]).any(-1)
-    for one, other in np.argwhere(~(apart | apart.T)):  # most people are on their own
-        if one != other:
-            x, y = at[one, ..., 0], at[one, ..., 1]
-            x0, y0, x1, y1 = boxes[other]
-            own[one] &= ~((x >= x0) & (y >= y0) & (x <= x1) & (y <= y1))
+    one, other = np.nonzero(~(apart | apart.T | np.eye(count, dtype=np.bool_)))
+    if len(one):  # most people are on their own
+        here, box = at[one], boxes[other][:, None, None]
+        inside = ((here >= box[..., :2]) & (here <= box[..., 2:])).all(-1)
+        covered = np.zeros_like(seen)
+        np.logical_or.at(covered, one, inside)
+        own = seen & ~covered
     x = np.clip(at[..., 0], 0, width - 1).astype(np.intp)
     y = np.clip(at[..., 1], 0, height - 1).astype(np.intp)
     pixels = image[y, x].reshape(1, -1, 3)

@@ -122,11 +122,22 @@ def _among_seen(
     Where people cross, each one's box may show the other: what they wear tells them apart.
     """
     settings = rules.settings
-    alike = likeness(people.looks, tracks.people.looks)
-    score = similarity + settings.likeness_weight * (np.nan_to_num(alike, nan=0.5) - 0.5)
-    score[own >= 0, own[own >= 0]] += _OWN
     allowed = (similarity >= settings.match_oks) & left[:, None] & tracks.seen
-    return pair(np.where(allowed, score, -np.inf), -10.0, settings.assignment)
+    rivals = (allowed.sum(axis=1)[:, None] > 1) | (allowed.sum(axis=0) > 1)
+    rows, columns = np.nonzero(allowed & ~rivals)  # nobody competes with these
+    open_rows = np.flatnonzero((allowed & rivals).any(axis=1))
+    if not len(open_rows):
+        return rows, columns
+    open_columns = np.flatnonzero((allowed & rivals).any(axis=0))
+    part = np.ix_(open_rows, open_columns)
+    alike = likeness(people.looks[open_rows], tracks.people.looks[open_columns])
+    score = similarity[part] + settings.likeness_weight * (np.nan_to_num(alike, nan=0.5) - 0.5)
+    score = score + _OWN * (own[open_rows][:, None] == open_columns)
+    more_rows, more_columns = pair(
+        np.where(allowed[part], score, -np.inf), -10.0, settings.assignment
+    )
+    rows = np.concatenate([rows, open_rows[more_rows]])
+    return rows, np.concatenate([columns, open_columns[more_columns]])
 
 
 def _told_apart(similarity: Floats, own: Ints, continuity: Floats, tracks: Expected) -> Bools:

@@ -45,7 +45,7 @@ from posetrack.detector import Detector
 from posetrack.estimator import Estimator
 from posetrack.evaluation.trackfiles import TrackedFrame, TrackFile, read_tracks
 from posetrack.evaluation.tracking import tracking_figures
-from posetrack.geometry import iou_matrix
+from posetrack.geometry import box_centers, greedy_nms, iou_matrix
 from posetrack.media.source import open_source
 from posetrack.skeletons import load_skeleton
 from posetrack.synth import HIDDEN, SCENES, make_scene, pictures, times
@@ -83,7 +83,7 @@ class Look:
     def poses_in(self, boxes: Floats, scores: Floats) -> Poses:
         """One a box; of no score where nobody is known."""
         rows = self.pose_rows(boxes)
-        centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+        centres = box_centers(boxes)
         keypoints = np.repeat(centres[:, None], len(COCO), axis=1)
         values = np.zeros((len(rows), len(COCO)), np.float32)
         known = rows >= 0
@@ -170,12 +170,7 @@ def drawn_clip(name: str, seed: int = 0) -> Clip:
 
 def _without_doubles(boxes: Floats, rank: Ints) -> Ints:
     """Rows that stay when of two that overlap the lower rank goes."""
-    order, kept = np.argsort(-rank, kind="stable"), []
-    iou = iou_matrix(boxes, boxes)
-    for row in order.tolist():
-        if all(iou[row, other] < DOUBLE for other in kept):
-            kept.append(row)
-    return np.array(kept, np.int64)
+    return np.flatnonzero(greedy_nms(rank.astype(float), iou_matrix(boxes, boxes), DOUBLE))
 
 
 def ours(settings: TrackerSettings) -> Follow:

@@ -26,6 +26,8 @@ from pydantic import (
 
 from posetrack.documents import read_yaml
 from posetrack.errors import ConfigError
+from posetrack.revision.relink import MAX_GAP_S
+from posetrack.revision.smooth import CUTOFF_HZ, FILL_GAP_S
 from posetrack.tracking.presets import MMDEPLOY_ALIASES, PRESETS, from_mmdeploy, preset
 from posetrack.tracking.settings import TrackerSettings
 
@@ -96,10 +98,10 @@ class RevisionSettings(Section):
     """What is changed once a whole file is known."""
 
     smooth: Literal["live", "offline"] = "live"
-    cutoff_hz: Annotated[float, Field(gt=0)] = 6.0
-    fill_gap_s: Seconds = 0.5
+    cutoff_hz: Annotated[float, Field(gt=0)] = CUTOFF_HZ
+    fill_gap_s: Seconds = FILL_GAP_S
     relink: bool = False
-    relink_gap_s: Seconds = 3.0
+    relink_gap_s: Seconds = MAX_GAP_S
 
     @property
     def active(self) -> bool:

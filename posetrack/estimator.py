@@ -13,7 +13,7 @@ import numpy.typing as npt
 from posetrack.cards import ModelCard
 from posetrack.codecs import Heatmap, SimCC
 from posetrack.errors import ModelError
-from posetrack.geometry import CropTransform, box_area, clip_boxes
+from posetrack.geometry import CropTransform, box_area, box_centers, clip_boxes
 from posetrack.normalize import Normalizer
 from posetrack.skeletons import Skeleton
 from posetrack.types import Floats, Image, Poses
@@ -108,7 +108,7 @@ class Estimator:
         if box_scores is not None:
             trusted = np.asarray(box_scores, np.float32)
         count = len(self.skeleton)
-        centres = np.asarray((rows[:, :2] + rows[:, 2:]) / 2, np.float32)
+        centres = box_centers(rows)
         keypoints = np.repeat(centres[:, None], count, axis=1)  # (N, K, 2)
         scores = np.zeros((len(rows), count), np.float32)
         size = (image.shape[1], image.shape[0])

@@ -29,6 +29,11 @@ def box_area(boxes: Floats) -> Floats:
     return np.asarray(sides[:, 0] * sides[:, 1], np.float32)
 
 
+def box_centers(boxes: Floats) -> Floats:
+    """(N, 2) centres of xyxy boxes (N, 4)."""
+    return np.asarray((boxes[:, :2] + boxes[:, 2:]) / 2, np.float32)
+
+
 def box_diagonal(boxes: Floats) -> Floats:
     """(N,) lengths of the diagonals."""
     return np.asarray(np.hypot(*(boxes[:, 2:] - boxes[:, :2]).T), np.float32)

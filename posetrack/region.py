@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from posetrack.errors import ConfigError
+from posetrack.geometry import box_centers
 from posetrack.types import Bools, Floats
 
 _ROOM = 0.1
@@ -73,7 +74,7 @@ class Polygon:
         outline = self._outline(size)
         inside = [
             cv2.pointPolygonTest(outline, (float(x), float(y)), measureDist=False) >= 0
-            for x, y in _centres(boxes)
+            for x, y in box_centers(boxes)
         ]
         return np.array(inside, np.bool_)
 
@@ -107,7 +108,7 @@ class Mask:
     def contains(self, boxes: Floats, size: tuple[int, int]) -> Bools:
         """(N,) whose centre lies on white."""
         height, width = self._painted.shape
-        at = _centres(boxes) * np.array([width / size[0], height / size[1]], np.float32)
+        at = box_centers(boxes) * np.array([width / size[0], height / size[1]], np.float32)
         columns, rows = np.clip(at.astype(np.int64), 0, [width - 1, height - 1]).T
         return np.asarray(self._painted[rows, columns], np.bool_)
 
@@ -127,10 +128,6 @@ def open_region(polygon: str | None, mask: Path | None) -> Region | None:
     if mask is not None:
         return Mask(mask)
     return None if polygon is None else Polygon.parse(polygon)
-
-
-def _centres(boxes: Floats) -> Floats:
-    return np.asarray((boxes[:, :2] + boxes[:, 2:]) / 2, np.float32)
 
 
 def _window(

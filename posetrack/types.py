@@ -46,7 +46,7 @@ def _rows(value: Any, dtype: type[np.generic], shape: tuple[int | None, ...], na
     return array
 
 
-class _RowAligned:
+class RowAligned:
     """Selection and repr for dataclasses whose array fields share their first axis."""
 
     __slots__ = ()
@@ -58,7 +58,7 @@ class _RowAligned:
         chosen = {}
         for field in fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
-            selectable = isinstance(value, np.ndarray | _RowAligned)
+            selectable = isinstance(value, np.ndarray | RowAligned)
             chosen[field.name] = value[index] if selectable else value
         return type(self)(**chosen)
 
@@ -105,7 +105,7 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Detections(_RowAligned):
+class Detections(RowAligned):
     """What a detector found: boxes (N, 4) xyxy, scores (N,), labels (N,)."""
 
     boxes: Floats
@@ -134,7 +134,7 @@ class Detections(_RowAligned):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Poses(_RowAligned):
+class Poses(RowAligned):
     """Keypoints of the people in one frame.
 
     Attributes:
@@ -177,7 +177,7 @@ class Poses(_RowAligned):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Tracks(_RowAligned):
+class Tracks(RowAligned):
     """Poses with identities; only a tracker makes them.
 
     Attributes:

@@ -14,7 +14,7 @@ from posetrack.cli import outputs, session
 from posetrack.errors import ConfigError
 from posetrack.records import Header, Recording, RecordWriter
 from posetrack.revision.relink import relink
-from posetrack.revision.smooth import smooth_offline
+from posetrack.revision.smooth import VISIBLE, smooth_offline
 from posetrack.runner import RunSummary, replay
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from posetrack.media.sink import Sink
     from posetrack.media.source import Source
     from posetrack.perception import BoxesOf, Perception
-
-DEFAULT_VISIBLE = 0.3
 
 
 def execute_revised(
@@ -97,7 +95,7 @@ def visible_score(header: Header) -> float:
     """The score from which keypoints counted when the recording was made."""
     known = header.settings.get("tracker")
     found = known.get("keypoint_threshold") if isinstance(known, dict) else None
-    return float(found) if isinstance(found, int | float) else DEFAULT_VISIBLE
+    return float(found) if isinstance(found, int | float) else VISIBLE
 
 
 def joined(became: dict[int, int]) -> str:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from posetrack.errors import ConfigError, PosetrackError
+from posetrack.revision.relink import MAX_GAP_S
+from posetrack.revision.smooth import CUTOFF_HZ, FILL_GAP_S
 
 if TYPE_CHECKING:
     from posetrack.records import Recording
@@ -127,7 +129,7 @@ def relink(
     file: File,
     max_gap: Annotated[
         float, typer.Option("--max-gap", help="Longest time out of sight, s.", min=0.0)
-    ] = 3.0,
+    ] = MAX_GAP_S,
     output: Output = None,
 ) -> None:
     """Join pieces of tracks that go on where another one ended."""
@@ -145,10 +147,10 @@ def smooth(
     file: File,
     cutoff: Annotated[
         float, typer.Option("--cutoff", help="Frequency that is halved, Hz.", min=0.1)
-    ] = 6.0,
+    ] = CUTOFF_HZ,
     fill_gap: Annotated[
         float, typer.Option("--fill-gap", help="Longest gap that is filled, s.", min=0.0)
-    ] = 0.5,
+    ] = FILL_GAP_S,
     output: Output = None,
 ) -> None:
     """Smooth without lag, from the raw keypoints, and fill short gaps."""

@@ -13,14 +13,14 @@ import numpy.typing as npt
 from posetrack.media.part import PartFile
 from posetrack.records.reader import read_records
 from posetrack.records.schema import LOST, NEW, TRACKED, Header, Record
-from posetrack.types import Bools, Floats, Frame, Ints, Poses, Result, Tracks
+from posetrack.types import Bools, Floats, Frame, Ints, Poses, Result, RowAligned, Tracks
 
 Doubles = npt.NDArray[np.float64]
 Words = npt.NDArray[np.str_]
 
 
-@dataclass(frozen=True, slots=True)
-class Sightings:
+@dataclass(frozen=True, slots=True, repr=False)
+class Sightings(RowAligned):
     """R sightings of people, by rising frame and, within a frame, rising id.
 
     Attributes:
@@ -47,11 +47,6 @@ class Sightings:
 
     def __len__(self) -> int:
         return len(self.ids)
-
-    def __getitem__(self, index: Any) -> Self:
-        """The rows chosen by a mask, an index array or a slice."""
-        chosen: list[Any] = [None if c is None else c[index] for c in self._columns()]
-        return type(self)(*chosen)
 
     def joined(self, others: Iterable[Self]) -> Self:
         """These and other rows, in order."""

@@ -17,6 +17,8 @@ from posetrack.types import Bools
 
 Doubles = npt.NDArray[np.float64]
 
+MAX_GAP_S = 3.0
+"""Longest time that a person may be out of sight."""
 _NEAR = 0.5
 """Person sizes that two ends may be apart where nothing happened in between."""
 _PER_SECOND = 1.0
@@ -45,7 +47,7 @@ class _Ends:
         return np.asarray(self.centre[:, None] + carried * self.velocity[:, None])
 
 
-def relink(recording: Recording, max_gap_s: float = 3.0) -> tuple[Recording, dict[int, int]]:
+def relink(recording: Recording, max_gap_s: float = MAX_GAP_S) -> tuple[Recording, dict[int, int]]:
     """The recording with its pieces joined, and for each id that is gone the one it became.
 
     A joined track keeps its first id. Nobody is invented for the frames of a gap.
@@ -58,8 +60,8 @@ def relink(recording: Recording, max_gap_s: float = 3.0) -> tuple[Recording, dic
         return recording, {}
     tracks = [recording.track(each) for each in ids]
     times = [recording.times_of(rows) for rows in tracks]
-    ends = _ends([(r, t) for r, t in zip(tracks, times, strict=True)], last=True)
-    starts = _ends([(r, t) for r, t in zip(tracks, times, strict=True)], last=False)
+    pieces = list(zip(tracks, times, strict=True))
+    ends, starts = _ends(pieces, last=True), _ends(pieces, last=False)
     cost, possible = _costs(ends, starts, max_gap_s)
     became: dict[int, int] = {}
     together = starts.time_s[:, None] <= ends.time_s[None]

@@ -26,6 +26,8 @@ Doubles = npt.NDArray[np.float64]
 CUTOFF_HZ = 6.0
 """What gait laboratories smooth markers with."""
 FILL_GAP_S = 0.5
+VISIBLE = 0.3
+"""Score of a keypoint that counts fully, where the recording does not say it."""
 _FEWEST = 3  # a second difference needs as many
 _STEEP = 4
 """Power by which the weight falls below the visible score: a wild guess must not pull."""
@@ -40,7 +42,7 @@ def smooth_offline(
     *,
     cutoff_hz: float = CUTOFF_HZ,
     fill_gap_s: float = FILL_GAP_S,
-    visible: float = 0.3,
+    visible: float = VISIBLE,
 ) -> Recording:
     """The recording with keypoints and boxes smoothed without lag, and short gaps filled.
 

@@ -67,11 +67,6 @@ class CameraMotion:
         return np.asarray(matrix, np.float64)
 
 
-def moved_points(matrix: Doubles, points: Floats | Doubles) -> Floats:
-    """(..., 2) points after the camera's motion."""
-    return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], np.float32)
-
-
 def zoom(matrix: Doubles) -> float:
     """By how much lengths grow."""
     return math.hypot(matrix[0, 0], matrix[1, 0])

@@ -10,7 +10,7 @@ from posetrack.geometry import box_area, greedy_nms, iou_matrix
 from posetrack.tracking.association import pair
 from posetrack.tracking.selection import most_wanted
 from posetrack.tracking.settings import TrackerSettings
-from posetrack.types import Bools, Detections, Floats, Ints
+from posetrack.types import Bools, Detections, Floats, Ints, RowAligned
 
 SEEN, DETECTED, LOST = 2, 1, 0
 """Ranks of boxes: a person seen in the last frame, a detection, a lost person's guess."""
@@ -22,8 +22,8 @@ crowd a person's own propagated box says better who it is than a detection that 
 _CONFIRMING_OVERLAP = 0.5  # of the smaller box: a detection confirms the half body it contains
 
 
-@dataclass(frozen=True, slots=True)
-class Proposals:
+@dataclass(frozen=True, slots=True, repr=False)
+class Proposals(RowAligned):
     """Boxes for the pose network, in falling rank.
 
     Attributes:
@@ -49,17 +49,6 @@ class Proposals:
 
     def __len__(self) -> int:
         return len(self.boxes)
-
-    def __getitem__(self, chosen: Bools) -> Proposals:
-        """Those that a mask (N,) leaves."""
-        return Proposals(
-            self.boxes[chosen],
-            self.scores[chosen],
-            self.track_ids[chosen],
-            self.confirmed[chosen],
-            self.detected[chosen],
-            self.detector_ran,
-        )
 
 
 def usable_detections(detections: Detections, settings: TrackerSettings) -> Detections:

@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from posetrack.errors import ConfigError
-from posetrack.geometry import box_area
+from posetrack.geometry import box_area, box_centers
 from posetrack.types import Bools, Floats, Ints
 
 ORDERS = ("first", "largest", "center")
@@ -43,7 +43,7 @@ def most_wanted(select: str, boxes: Floats, seen: Bools, size: tuple[int, int], 
     if select == "largest":
         worth = np.sqrt(box_area(boxes))
     else:
-        away = (boxes[:, :2] + boxes[:, 2:]) / 2 - np.array(size, np.float32) / 2
+        away = box_centers(boxes) - np.array(size, np.float32) / 2
         worth = 1 / np.maximum(np.hypot(away[:, 0], away[:, 1]), 1)
     worth = worth * np.where(seen, _FAITHFUL, 1)
     return np.sort(np.argsort(-worth, kind="stable")[:limit])

@@ -8,8 +8,9 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from posetrack.geometry import transform_points
 from posetrack.tracking.association import People
-from posetrack.tracking.camera import moved_points, zoom
+from posetrack.tracking.camera import zoom
 from posetrack.tracking.looks import remembered
 from posetrack.tracking.motion import (
     ConstantVelocity,
@@ -162,9 +163,9 @@ class TrackTable(Rows):
         """Everything known, as it would be if the camera had stood where it is now."""
         turn, growth = matrix[:, :2].T, zoom(matrix)
         people, box, smooth = self.people, self.box, self.smooth
-        people.keypoints = moved_points(matrix, people.keypoints)
+        people.keypoints = transform_points(people.keypoints, matrix)
         centres = to_centres(people.boxes)
-        centres[:, :2] = moved_points(matrix, centres[:, :2])
+        centres[:, :2] = transform_points(centres[:, :2], matrix)
         centres[:, 2:] *= growth
         people.boxes, people.areas = from_centres(centres), people.areas * np.float32(growth**2)
         self.velocity = np.asarray(self.velocity @ turn, np.float32)
@@ -174,7 +175,7 @@ class TrackTable(Rows):
         box.velocity[:, 2:] *= growth
         box.spread, box.coupling = box.spread * growth**2, box.coupling * growth**2
         box.speed_spread = box.speed_spread * growth**2
-        smooth.points[:, :-2] = moved_points(matrix, smooth.points[:, :-2])
+        smooth.points[:, :-2] = transform_points(smooth.points[:, :-2], matrix)
         smooth.points[:, -2:] *= np.float32(growth)
         smooth.speeds[:, :-2] = smooth.speeds[:, :-2] @ turn
         smooth.speeds[:, -2:] *= np.float32(growth)

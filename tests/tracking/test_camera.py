@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
+from posetrack.geometry import transform_points
 from posetrack.skeletons import load_skeleton
 from posetrack.tracking import Tracker, TrackerSettings
-from posetrack.tracking.camera import CameraMotion, moved_points, zoom
+from posetrack.tracking.camera import CameraMotion, zoom
 from posetrack.types import Detections, Poses
 
 COCO = load_skeleton("coco")
@@ -45,7 +46,7 @@ def test_pan_turn_and_zoom_are_found(matrix: np.ndarray) -> None:
     assert np.array_equal(camera(before, NOBODY), np.eye(2, 3))
     found = camera(after, NOBODY)
     corners = np.array([[0, 0], [640, 0], [320, 240], [0, 480], [640, 480]], np.float32)
-    apart = moved_points(found, corners) - moved_points(matrix, corners)
+    apart = transform_points(corners, found) - transform_points(corners, matrix)
     assert np.abs(apart).max() < 1.5
     assert zoom(found) == pytest.approx(zoom(matrix), abs=0.005)
 
@@ -96,9 +97,9 @@ def test_a_shove_of_the_camera_loses_nobody() -> None:
         tracker = Tracker(settings, COCO)
         for index in range(10):
             stay(still, tracker, body, index / 25, index == 0)
-        after = stay(moved, tracker, moved_points(shove, body), 10 / 25, False)
+        after = stay(moved, tracker, transform_points(body, shove), 10 / 25, False)
         kept[kind] = len(after)
         if kind == "follow":
-            apart = after.keypoints[0] - moved_points(shove, body)
+            apart = after.keypoints[0] - transform_points(body, shove)
             assert np.abs(apart).max() < 2, "the smoothing went along too"
     assert kept == {"none": 0, "follow": 1}

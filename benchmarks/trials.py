@@ -3,10 +3,11 @@
     python benchmarks/trials.py benchmarks/trials/distillation.yaml --data PATH -o FOLDER
 
 A file of trials names a recipe, what all trials change in it (`set`), the seeds, and for each trial
-what it changes further. `after: NAME` starts a trial from the end of another with the same seed. A
-run that was cut off goes on where it was. Of each trial the figures on the recipe's validation
-data are stated (those of its last evaluation), their mean and spread over the seeds, and the
-multiplications of its network, which is exported and must answer as before.
+what it changes further, and its own `seeds` where it needs fewer. `after: NAME` starts a trial from
+the end of another with the same seed. A run that was cut off goes on where it was. Of each trial
+the figures on the recipe's validation data are stated (those of its last evaluation), their mean
+and spread over the seeds, and the multiplications of its network, which is exported and must answer
+as before.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Trial:
 
     name: str
     overrides: Sequence[str]
+    seeds: Sequence[int]
     after: str | None = None
     rows: list[Figures] = field(default_factory=list)
 
@@ -56,12 +58,19 @@ def main() -> None:
     said: Any = read_yaml(chosen.trials.read_text("utf-8"), name=str(chosen.trials))[0]
     recipe, seeds, shared = said["recipe"], said["seeds"], said.get("set", [])
     trials = [
-        Trial(name, [*shared, *(each or {}).get("set", [])], (each or {}).get("after"))
-        for name, each in said["trials"].items()
+        Trial(
+            name,
+            [*shared, *each.get("set", [])],
+            each.get("seeds", seeds),
+            each.get("after"),
+        )
+        for name, each in ((name, each or {}) for name, each in said["trials"].items())
     ]
     result = chosen.json or report.RESULTS / f"{chosen.trials.stem}.json"
     for seed in seeds:
         for trial in trials:
+            if seed not in trial.seeds:
+                continue
             overrides = [*trial.overrides, f"data.root={chosen.data}", f"runtime.seed={seed}"]
             if trial.after:
                 overrides += [f"model.init={chosen.output / f'{trial.after}-{seed}' / 'last.pth'}"]
@@ -71,7 +80,7 @@ def main() -> None:
             report.write(result, {"recipe": recipe, "shared": shared, "trials": figures})
     keys = [key for key in trials[0].rows[0] if key != "seed"]
     report.print_table(
-        f"{chosen.trials.stem}: mean (smallest to largest) of {len(seeds)} seeds",
+        f"{chosen.trials.stem}: mean (smallest to largest) of seeds {seeds}",
         ["trial", *keys],
         [
             [trial.name, *(spread(row[key] for row in trial.rows) for key in keys)]
@@ -87,8 +96,12 @@ def run(recipe: Path, folder: Path, overrides: Sequence[str]) -> Figures:
     subprocess.run([*command, "--resume", *changes], check=True)
     with (folder / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    last = [r for r in rows if r["epoch"] == rows[-1]["epoch"] and r["group"] == "all"]
-    figures = {row["metric"]: float(row["value"]) for row in last}
+    last = [r for r in rows if r["epoch"] == rows[-1]["epoch"]]
+    figures = {r["metric"]: float(r["value"]) for r in last if r["group"] == "all"}
+    for row in last:  # of each source of the data the one that ranks checkpoints
+        if row["group"] != "all" and row["metric"] == "pck@0.1":
+            figures[f"{row['group']} {row['metric']}"] = float(row["value"])
+    del figures["people"]
     return figures | network_figures(folder)
 
 

@@ -63,7 +63,8 @@ def test_the_shipped_recipes_are_valid(path: Path) -> None:
     assert recipe.name == path.stem
     assert path.stem.startswith(recipe.model.architecture)
     width, height = recipe.model.input_size
-    assert path.stem.endswith((f"{height}x{width}", "udp", "coco", "person", "body17", "-more"))
+    kinds = ("udp", "coco", "person", "body17", "-more", "distilled", "distilled-head", "pruned")
+    assert path.stem.endswith((f"{height}x{width}", *kinds))
 
 
 def test_overrides_win_over_the_file(tmp_path: Path) -> None:

@@ -40,6 +40,9 @@ Json = Annotated[Path | None, typer.Option("--json", help="Write the figures to 
 Plots = Annotated[
     Path | None, typer.Option("--plots", help="Folder for curves, bars and the worst cases.")
 ]
+Worst = Annotated[
+    int, typer.Option("--worst", help="How many of the worst cases are drawn.", min=1, max=500)
+]
 Sources = Annotated[
     bool, typer.Option("--by-source/--no-by-source", help="Tell the figures of each source apart.")
 ]
@@ -90,6 +93,7 @@ def pose(
     by_source: Sources = True,
     json: Json = None,
     plots: Plots = None,
+    worst: Worst = 24,
 ) -> None:
     """A pose model in the true boxes: COCO's AP, PCK, PCKh, AUC, EPE, NME, OKS."""
     from posetrack.estimator import Estimator
@@ -108,7 +112,7 @@ def pose(
     figures.write(
         json, data, {"pose": model}, figures.pose_content(found, backend, flip_test=flip_test)
     )
-    figures.plot_poses(plots, f"{model.name}, {data.name}", found)
+    figures.plot_poses(plots, f"{model.name}, {data.name}", found, worst=worst)
 
 
 @app.command(context_settings=CONTEXT)
@@ -122,6 +126,7 @@ def detection(
     by_source: Sources = True,
     json: Json = None,
     plots: Plots = None,
+    worst: Worst = 24,
 ) -> None:
     """A detector: box AP, and recall where one false box an image is left."""
     from posetrack.detector import Detector
@@ -150,7 +155,7 @@ def detection(
 
         name = f"{model.name}, {data.name}"
         precision_recall(found.curves, plots / "precision.png", title=name, similarity="IoU")
-        worst_pictures(annotations, found, threshold, plots / "worst.png")
+        worst_pictures(annotations, found, threshold, plots / "worst.png", most=worst)
         figures.say(f"wrote {plots}")
 
 
@@ -168,6 +173,7 @@ def pipeline(
     by_source: Sources = True,
     json: Json = None,
     plots: Plots = None,
+    worst: Worst = 24,
 ) -> None:
     """Detector and pose model together: COCO's AP, the share found, PCK end to end."""
     from posetrack.detector import Detector
@@ -198,7 +204,7 @@ def pipeline(
     figures.print_poses(f"{title}, %", found, tables.PIPELINE)
     content = figures.pose_content(found, backend, flip_test=flip_test)
     figures.write(json, data, {"detection": finder, "pose": model}, content)
-    figures.plot_poses(plots, title, found)
+    figures.plot_poses(plots, title, found, worst=worst)
 
 
 @app.command(context_settings=CONTEXT)

@@ -76,8 +76,8 @@ def write(
     say(f"wrote {path}")
 
 
-def plot_poses(folder: Path | None, title: str, found: PoseEvaluation) -> None:
-    """Curves, bars and the worst people into a folder, if one was named."""
+def plot_poses(folder: Path | None, title: str, found: PoseEvaluation, *, worst: int) -> None:
+    """Curves, bars and the `worst` people into a folder, if one was named."""
     if folder is None:
         return
     from posetrack.evaluation.plots import keypoint_bars, precision_recall
@@ -85,7 +85,7 @@ def plot_poses(folder: Path | None, title: str, found: PoseEvaluation) -> None:
 
     precision_recall(found.curves, folder / "precision.png", title=title, similarity="OKS")
     keypoint_bars(found.errors, found.skeleton, folder / "keypoints.png", title=title)
-    worst_poses(found, folder / "worst.png")
+    worst_poses(found, folder / "worst.png", most=worst)
     say(f"wrote {folder}")
 
 

@@ -12,6 +12,7 @@ from posetrack.datasets.annotations import Annotations, Person, Picture
 from posetrack.errors import SinkError
 from posetrack.evaluation.boxes import BoxTruth, match_boxes
 from posetrack.evaluation.detection import DetectionEvaluation
+from posetrack.evaluation.keypoints import Errors
 from posetrack.evaluation.pose import PoseEvaluation
 from posetrack.geometry import CropTransform, Letterbox
 from posetrack.skeletons import Skeleton
@@ -20,42 +21,51 @@ from posetrack.types import Bools, Floats, Image
 POSE_TILE, BOX_TILE = (240, 300), (360, 290)
 SHEET_WIDTH, MOST = 1470, 24
 MOST_SCORES = 8
+SWAPPED = 0.2  # an answer whose OKS rises by this if left and right change places has them wrong
 TRUE, FOUND, IGNORED = (240, 240, 240), (60, 110, 255), (160, 160, 160)  # white, orange, grey
 LEAST_KEYPOINTS = 5
 
 
-def worst_poses(evaluation: PoseEvaluation, path: Path) -> int:
-    """Write the people of lowest OKS: truth thin and white, what was found in orange.
+def worst_poses(evaluation: PoseEvaluation, path: Path, *, most: int = MOST) -> int:
+    """Write the `most` people of lowest OKS: truth thin and white, what was found in orange.
 
     Only people with five or more annotated keypoints are shown; up to half of the sheet is for
-    people who were not found. Returns how many are on it.
+    people who were not found. Whose OKS is much better with left and right exchanged is told.
+    Returns how many are on it.
     """
-    errors = evaluation.errors
+    errors, order = evaluation.errors, evaluation.skeleton.flip_order
+    swapped = Errors.of(evaluation.people, evaluation.keypoints[:, order], evaluation.skeleton).oks
     enough = np.flatnonzero(errors.seen.sum(axis=1) >= LEAST_KEYPOINTS)
     ranked = enough[np.argsort(errors.oks[enough], kind="stable")]
     there = np.isfinite(evaluation.keypoints[ranked]).all(axis=(1, 2))
-    order = [*ranked[~there][: MOST // 2], *ranked[there]][:MOST]
     tiles = []
-    for row in order:
+    for row in [*ranked[~there][: most // 2], *ranked[there]][:most]:
         person, points = evaluation.people[row], evaluation.keypoints[row]
         tile = _pose_tile(person, points, evaluation.skeleton)
         found = np.isfinite(points).all()
         text = f"OKS {errors.oks[row]:.2f}" if found else "not found"
+        if swapped[row] > errors.oks[row] + SWAPPED:
+            text += f", sides exchanged {swapped[row]:.2f}"
         tiles.append(_titled(tile, text, person.picture.name))
     _write(tiles, path)
     return len(tiles)
 
 
 def worst_pictures(
-    annotations: Annotations, evaluation: DetectionEvaluation, threshold: float, path: Path
+    annotations: Annotations,
+    evaluation: DetectionEvaluation,
+    threshold: float,
+    path: Path,
+    *,
+    most: int = MOST,
 ) -> int:
-    """Write the pictures with most misses and false boxes above `threshold`.
+    """Write the `most` pictures with most misses and false boxes above `threshold`.
 
     True boxes are white, found ones orange (with their scores where they are few), ignore regions
     grey. Returns how many pictures are on the sheet.
     """
     wrong = {key: _mistakes(rows, threshold) for key, rows in evaluation.pictures.items()}
-    order = sorted((k for k in wrong if sum(wrong[k])), key=lambda k: -sum(wrong[k]))[:MOST]
+    order = sorted((k for k in wrong if sum(wrong[k])), key=lambda k: -sum(wrong[k]))[:most]
     tiles = []
     for key in order:
         picture = annotations.pictures[key]

@@ -66,6 +66,7 @@ def test_the_worst_people_come_first(tmp_path: Path) -> None:
     known = {key: [standing(rng)] for key in range(3)}
     data = annotated([[person(known[key][0])] for key in known])
     found = evaluate_pose(data, Heart(known, lambda key: [0.0, 40.0, 8.0][key], COCO))
+    assert sheets.worst_poses(found, tmp_path / "one.png", most=1) == 1
     assert sheets.worst_poses(found, tmp_path / "w.png") == 3
     sheet = cv2.imread(str(tmp_path / "w.png"))
     assert sheet is not None
@@ -76,6 +77,21 @@ def test_the_worst_people_come_first(tmp_path: Path) -> None:
     orange = np.abs(first.astype(int) - sheets.FOUND).max(axis=2) < 40
     assert orange.sum() > 50
     assert white[0] > 2 * white[1]
+
+
+def test_exchanged_sides_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("faster_coco_eval")
+    rng = np.random.default_rng(0)
+    mirrored, right = standing(rng), standing(rng)
+    known = {0: [mirrored[COCO.flip_order]], 1: [right]}
+    data = annotated([[person(mirrored)], [person(right)]])
+    found = evaluate_pose(data, Heart(known, lambda _: 0.0, COCO))
+    said: list[str] = []
+    monkeypatch.setattr(sheets, "_text", lambda tile, text, place: said.append(text))
+    sheets.worst_poses(found, tmp_path / "w.png")
+    first, second = (text for text in said if "OKS" in text)
+    assert first.endswith("sides exchanged 1.00")
+    assert second == "OKS 1.00"
 
 
 def test_pictures_without_mistakes_are_not_on_the_sheet(tmp_path: Path) -> None:

@@ -113,8 +113,9 @@ def network_figures(folder: Path) -> Figures:
     image = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 3, height, width))).float()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         answers = network(image)
-    graph = export_onnx(network, folder / "model.onnx", input_size=(width, height))
-    session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    graph = folder / "model.onnx"
+    export_onnx(network, graph, input_size=(width, height))
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     exported = session.run(None, {session.get_inputs()[0].name: image.numpy()})
     pairs = zip(answers, exported, strict=False)
     return {

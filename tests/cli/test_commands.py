@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import cv2
 import pytest
 from clips import make_clip
 
@@ -51,9 +52,10 @@ def test_demo_makes_a_clip_and_tracks_it(command: Run, models, tmp_path: Path) -
     assert "wrote out/demo.posetrack.mp4" in done.out
 
 
-def test_bench_measures_models_and_the_loop(command: Run, models, tmp_path: Path) -> None:
+def test_bench_measures_models_the_loop_and_its_floor(command: Run, models, tmp_path: Path) -> None:
     make_clip(tmp_path / "a.mp4", frames=4)
-    done = command("bench", *models.flags, "--iterations", 3, "--clip", "a.mp4", "--backend", "ort")
+    flags = ("--iterations", 3, "--clip", "a.mp4", "--backend", "ort", "--thread-counts", "1,2")
+    done = command("bench", *models.flags, *flags, "--batches", "1,3", "--save", "out")
     assert done.status == 0, done.err
     for word in (
         "tiny-detector",
@@ -62,8 +64,34 @@ def test_bench_measures_models_and_the_loop(command: Run, models, tmp_path: Path
         "images/s",
         "whole loop, onnxruntime",
         "busy",
+        "floor: decode",
     ):
         assert word in done.out
+    saved = json.loads((tmp_path / "out/bench.json").read_text())
+    rows = [(row["model"], row["threads"], row["batch"]) for row in saved["models"]]
+    assert rows == [
+        (name, threads, batch)
+        for threads in (1, 2)
+        for name, batch in (("tiny-detector", 1), ("tiny-pose", 1), ("tiny-pose", 3))
+    ]
+    floor = saved["loops"][0]["floor"]
+    works = {work["name"]: work for work in floor["works"]}
+    assert set(works) == {"decode", "detect", "pose", "draw", "encode"}
+    assert works["detect"]["calls"] == 0.25  # one of four frames
+    least = sum(work["calls"] * work["cpu_ms"] for work in works.values()) / floor["cores"]
+    assert floor["floor_ms"] == pytest.approx(least, rel=1e-3)
+    picture = cv2.imread(str(tmp_path / "out/bench.png"))
+    assert picture is not None
+    assert picture.std() > 10
+
+
+@pytest.mark.parametrize("numbers", ["0", "1,x", ""])
+def test_bench_with_numbers_that_are_none_is_refused(command: Run, numbers: str) -> None:
+    done = command("bench", "--batches", numbers)
+    assert done.status == 2
+    assert done.err == (
+        f"posetrack: --batches {numbers}: give whole numbers from 1 on, such as 1,2,4\n"
+    )
 
 
 def test_bench_of_a_backend_that_is_not_here_is_one_line_and_exit_2(command: Run) -> None:

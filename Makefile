@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 OUT    ?= out
 
-.PHONY: demo test check format wheel-test clean
+.PHONY: demo test check format wheel-test soak clean
 
 $(VENV)/.run: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "posetrack needs Python 3.11 or newer, found " + sys.version.split()[0] + ": make PYTHON=python3.11")'
@@ -42,6 +42,9 @@ wheel-test: $(VENV)/.dev  ## build the wheel, install it in an empty environment
 	cd build/wheel && venv/bin/posetrack doctor
 	cd build/wheel && venv/bin/posetrack demo --output-dir demo && ls -l demo
 	grep -q '"id":' build/wheel/demo/demo.posetrack.jsonl  # somebody was tracked
+
+soak: $(VENV)/.run  ## 100,000 frames: does memory stay flat (half an hour; a result file in benchmarks/results/)
+	$(BIN)/python benchmarks/soak.py
 
 clean:
 	rm -rf $(VENV) build dist out .mypy_cache .pytest_cache .ruff_cache

@@ -31,7 +31,7 @@ class DetectionAugmentation:
 
     Attributes:
         flip: probability of mirroring.
-        scale: (low, high) factor on the picture that fills the input.
+        scale: (low, high) factor on a picture that fills the input, each of the four of a mosaic.
         mosaic: probability of four pictures in one.
         photometric: probability of changing brightness, contrast and colour.
         mixup: probability of laying a second picture over it.
@@ -99,7 +99,8 @@ class DetectionSamples(Dataset[Sample]):
         how = self.augmentation
         if rng.random() < how.mosaic:
             rows = [self.order[index], *self._others(index, 3, rng)]
-            piece = mosaic([self._load(row) for row in rows], self.input_size, rng)
+            parts = [self._load(row) for row in rows]
+            piece = mosaic(parts, self.input_size, how.scale, rng)
         else:
             own = self._load(self.order[index])
             piece = resize_and_crop(own, self.input_size, how.scale, rng)
@@ -160,24 +161,24 @@ def resize_and_crop(
     slack = [limit - side for limit, side in zip(size, new, strict=True)]
     # Larger than the window: a random part of it. Smaller: a random place in it.
     shift = [int(rng.integers(min(0, s), max(0, s) + 1)) for s in slack]
-    stretch = np.tile([new[0] / width, new[1] / height], 2).astype(np.float32)
-    offset = np.tile(shift, 2).astype(np.float32)
-    x, y = stretch[:2]
+    x, y = new[0] / width, new[1] / height
+    boxes, labels, ignored = _moved(whole, (x, y), shift, size)
     if factor < 0.5:  # as `Letterbox` does; an affine warp would leave pixels out
         image, x, y = cv2.resize(image, new, interpolation=cv2.INTER_AREA), 1.0, 1.0
     matrix = np.array([[x, 0, shift[0]], [0, y, shift[1]]])
     out = cv2.warpAffine(image, matrix, size, borderValue=(PAD, PAD, PAD))
-    moved = whole.boxes * stretch + offset
-    boxes, keep, sliver = _clip(moved, size)
-    regions = clip_boxes(whole.ignored * stretch + offset, size)
+    return Piece(np.asarray(out, np.uint8), boxes, labels, ignored, whole.complete)
+
+
+def _moved(
+    piece: Piece, stretch: Sequence[float], shift: Sequence[int], window: tuple[int, int]
+) -> tuple[Floats, npt.NDArray[np.int64], Floats]:
+    """Boxes, classes and regions of a picture that is stretched and shifted into a window."""
+    by, offset = np.tile(stretch, 2).astype(np.float32), np.tile(shift, 2).astype(np.float32)
+    boxes, keep, sliver = _clip(piece.boxes * by + offset, window)
+    regions = clip_boxes(piece.ignored * by + offset, window)
     ignored = np.concatenate([regions[box_area(regions) > 0], boxes[sliver]])
-    return Piece(
-        np.asarray(out, np.uint8),
-        boxes[keep].astype(np.float32),
-        whole.labels[keep],
-        ignored.astype(np.float32),
-        whole.complete,
-    )
+    return boxes[keep].astype(np.float32), piece.labels[keep], ignored.astype(np.float32)
 
 
 def _clip(boxes: Floats, size: tuple[int, int]) -> tuple[Floats, Bools, Bools]:
@@ -191,28 +192,38 @@ def _clip(boxes: Floats, size: tuple[int, int]) -> tuple[Floats, Bools, Bools]:
     return clipped, keep, ~keep & (area > 0)
 
 
-def mosaic(parts: Sequence[Piece], size: tuple[int, int], rng: np.random.Generator) -> Piece:
-    """Four pictures about a random cross. Source: YOLOv4 mosaic, each part cut to its quarter."""
+def mosaic(
+    parts: Sequence[Piece],
+    size: tuple[int, int],
+    scale: tuple[float, float],
+    rng: np.random.Generator,
+) -> Piece:
+    """Four pictures, each as large as fits `size`, around a random point of a canvas of twice that
+    size; of the canvas, scaled by a random factor, a window of `size`.
+
+    Source: the mosaic of YOLOX, which RTMDet resizes and crops afterwards.
+    """
     width, height = size
-    cut_x, cut_y = (int(rng.uniform(0.3, 0.7) * side) for side in size)
-    canvas = np.empty((height, width, 3), np.uint8)
-    boxes, ignored, labels = [], [], []
-    quarters = (
-        (0, 0, cut_x, cut_y),
-        (cut_x, 0, width, cut_y),
-        (0, cut_y, cut_x, height),
-        (cut_x, cut_y, width, height),
-    )
-    for part, (left, top, right, bottom) in zip(parts, quarters, strict=True):
-        piece = resize_and_crop(part, (right - left, bottom - top), (0.8, 2.0), rng)
-        canvas[top:bottom, left:right] = piece.image
-        offset = np.array([left, top, left, top], np.float32)
-        boxes.append(piece.boxes + offset)
-        labels.append(piece.labels)
-        ignored.append(piece.ignored + offset)
+    whole = (2 * width, 2 * height)
+    cross_x, cross_y = (int(rng.uniform(0.5, 1.5) * side) for side in size)
+    canvas = np.full((whole[1], whole[0], 3), PAD, np.uint8)
+    moved = []
+    for number, part in enumerate(parts):
+        rows, columns = part.image.shape[:2]
+        fit = min(width / columns, height / rows)
+        w, h = max(1, round(columns * fit)), max(1, round(rows * fit))
+        how = cv2.INTER_AREA if fit < 0.5 else cv2.INTER_LINEAR
+        image = cv2.resize(part.image, (w, h), interpolation=how)
+        # One corner on the cross; what reaches over the canvas is cut.
+        x, y = cross_x - w * (number % 2 == 0), cross_y - h * (number < 2)
+        left, top = max(x, 0), max(y, 0)
+        right, bottom = min(x + w, whole[0]), min(y + h, whole[1])
+        canvas[top:bottom, left:right] = image[top - y : bottom - y, left - x : right - x]
+        moved.append(_moved(part, (w / columns, h / rows), (x, y), whole))
+    boxes, labels, ignored = (np.concatenate(each) for each in zip(*moved, strict=True))
     complete = all(part.complete for part in parts)
-    boxed, regions = np.concatenate(boxes), np.concatenate(ignored)
-    return Piece(canvas, boxed, np.concatenate(labels), regions, complete)
+    joined = Piece(canvas, boxes, labels, ignored, complete)
+    return resize_and_crop(joined, size, (2 * scale[0], 2 * scale[1]), rng)
 
 
 def mixup(first: Piece, second: Piece) -> Piece:

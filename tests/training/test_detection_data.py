@@ -121,13 +121,29 @@ def test_boxes_stay_on_their_objects_in_mosaics() -> None:
     total = 0
     for seed in range(40):
         parts = [whole(rectangles(4 * seed + i, PALETTE[i], (200, 160))) for i in range(4)]
-        piece = mosaic(parts, (256, 192), np.random.default_rng(seed))
+        piece = mosaic(parts, (256, 192), (0.5, 1.5), np.random.default_rng(seed))
         total += check(piece, ALL)
         for box, label in zip(piece.boxes, piece.labels, strict=True):
             place = extent(piece.image, ALL[label])
             assert place is not None
             assert np.abs(place - box).max() <= 2.5, "the class of another box"
     assert total > 150
+
+
+def test_the_scale_is_that_of_each_picture_in_a_mosaic() -> None:
+    parts = [whole(rectangles(i, PALETTE[i], (128, 96))) for i in range(4)]
+    drawn_sizes = np.concatenate([part.boxes[:, 2:] - part.boxes[:, :2] for part in parts])
+    for scale in (0.5, 1.0):
+        found = 0
+        for seed in range(20):
+            piece = mosaic(parts, (128, 96), (scale, scale), np.random.default_rng(seed))
+            uncut = (piece.boxes > 1).all(axis=1) & (piece.boxes[:, 2:] < [127, 95]).all(axis=1)
+            sizes = piece.boxes[uncut, 2:] - piece.boxes[uncut, :2]
+            expected = scale * drawn_sizes[piece.labels[uncut]]
+            # Some are cut by the canvas; nobody is larger than the scale makes them.
+            assert (sizes <= expected + 1).all()
+            found += int((np.abs(sizes - expected) <= 1).all(axis=1).sum())
+        assert found > 20
 
 
 def test_boxes_mirror_with_the_picture() -> None:

@@ -28,8 +28,7 @@ def build(
     A detector runs on other sizes too and ignores `num_keypoints`; a pose network ignores
     `num_classes`.
     """
-    if architecture not in ARCHITECTURES:
-        raise ModelError(_unknown(architecture))
+    require_architecture(architecture)
     if len(input_size) != 2 or any(side <= 0 or side % 32 for side in input_size):
         raise ModelError(
             f"{architecture} with input size {input_size}: width and height must be positive "
@@ -41,6 +40,17 @@ def build(
     if family == "cspnext":
         return heatmap.HeatmapPose(size, num_keypoints=num_keypoints)
     return rtmpose.RTMPose(size, input_size=input_size, num_keypoints=num_keypoints)
+
+
+def require_architecture(name: str) -> str:
+    """`name`, which `build` knows.
+
+    Raises:
+        ModelError: it does not.
+    """
+    if name not in ARCHITECTURES:
+        raise ModelError(_unknown(name))
+    return name
 
 
 def _unknown(architecture: str) -> str:

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import cv2
 import numpy as np
+from pydantic import AfterValidator, Field
 
 from posetrack.skeletons import Skeleton
 from posetrack.types import Floats, Image
+
+
+def low_high(pair: tuple[float, float]) -> tuple[float, float]:
+    """The pair, which must not fall. Raises ValueError."""
+    if pair[0] > pair[1]:
+        raise ValueError("the first must not be larger than the second")
+    return pair
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Scale = Annotated[tuple[Positive, Positive], AfterValidator(low_high)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +42,17 @@ class PoseAugmentation:
 
     __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "strict": False}
 
-    flip: float = 0.5
-    half_body: float = 0.3
-    shift: float = 0.16
-    shift_probability: float = 0.3
-    scale: tuple[float, float] = (0.6, 1.4)
-    rotation_deg: float = 80.0
-    rotation_probability: float = 0.6
-    photometric: float = 0.8
-    blur: float = 0.1
-    dropout: float = 1.0
-    dropout_size: tuple[float, float] = (0.2, 0.4)
+    flip: Share = 0.5
+    half_body: Share = 0.3
+    shift: Annotated[float, Field(ge=0)] = 0.16
+    shift_probability: Share = 0.3
+    scale: Scale = (0.6, 1.4)
+    rotation_deg: Annotated[float, Field(ge=0, le=180)] = 80.0
+    rotation_probability: Share = 0.6
+    photometric: Share = 0.8
+    blur: Share = 0.1
+    dropout: Share = 1.0
+    dropout_size: Annotated[tuple[Share, Share], AfterValidator(low_high)] = (0.2, 0.4)
 
 
 def truncated_normal(rng: np.random.Generator) -> float:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from posetrack.datasets.scenes import Scene
 from posetrack.geometry import box_area, clip_boxes
-from posetrack.training.augment import photometric
+from posetrack.training.augment import Scale, Share, photometric
 from posetrack.types import Bools, Floats, Image
 
 PAD = 114
@@ -41,12 +42,12 @@ class DetectionAugmentation:
 
     __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "strict": False}
 
-    flip: float = 0.5
-    scale: tuple[float, float] = (0.5, 1.5)
-    mosaic: float = 0.5
-    photometric: float = 0.8
-    mixup: float = 0.0
-    cache: int = 0
+    flip: Share = 0.5
+    scale: Scale = (0.5, 1.5)
+    mosaic: Share = 0.5
+    photometric: Share = 0.8
+    mixup: Share = 0.0
+    cache: Annotated[int, Field(ge=0)] = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from posetrack.datasets.scenes import LabelRules
 from posetrack.documents import read_yaml
 from posetrack.errors import ConfigError
-from posetrack.training.augment import PoseAugmentation
+from posetrack.skeletons import load_skeleton
+from posetrack.training.augment import PoseAugmentation, Positive
 from posetrack.training.detection_data import DetectionAugmentation
+
+Side = Annotated[int, Field(gt=0, multiple_of=32)]
 
 
 class _Section(BaseModel):
@@ -27,22 +30,39 @@ class ModelSection(_Section):
     """
 
     architecture: str
-    input_size: tuple[int, int]
+    input_size: tuple[Side, Side]
     skeleton: str = "coco"
     classes: tuple[str, ...] | Literal["all"] = ("person",)
-    sigma: tuple[float, float] | None = None
+    sigma: tuple[Positive, Positive] | None = None
     init: str | None = None
     fresh: tuple[str, ...] = ()
     freeze: tuple[str, ...] = ()
 
+    @field_validator("architecture")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        from posetrack.networks import require_architecture
+
+        return require_architecture(name)
+
+    @field_validator("skeleton")
+    @classmethod
+    def _loads(cls, name: str) -> str:
+        load_skeleton(name)
+        return name
+
 
 class SourceSection(_Section):
-    """One COCO-format file. `repeat` is how often an epoch shows each of its rows."""
+    """One COCO-format file. `repeat` is how often an epoch shows each of its rows.
+
+    `keypoints` renames those of the file to those of the skeleton: ``{theirs: ours}``.
+    """
 
     annotations: Path
     images: Path | None = None
-    repeat: float = Field(1.0, gt=0)
-    repeat_by_source: dict[str, float] = {}
+    keypoints: dict[str, str] = {}
+    repeat: Positive = 1.0
+    repeat_by_source: dict[str, Positive] = {}
     pseudo_weight: float = Field(0.0, ge=0, le=1)
 
 
@@ -50,8 +70,8 @@ class DataSection(_Section):
     """Where the data is; relative paths start at `root`."""
 
     root: Path = Path()
-    train: tuple[SourceSection, ...]
-    val: tuple[SourceSection, ...]
+    train: tuple[SourceSection, ...] = Field(min_length=1)
+    val: tuple[SourceSection, ...] = Field(min_length=1)
     workers: int = Field(1, ge=0)
 
 
@@ -73,6 +93,12 @@ class ScheduleSection(_Section):
     clip_norm: float = Field(35.0, gt=0)
     stage2_epochs: int = Field(0, ge=0)
     evaluate_every: int = Field(1, gt=0)
+
+    @model_validator(mode="after")
+    def _stage2_is_a_part(self) -> ScheduleSection:
+        if self.stage2_epochs > self.epochs:
+            raise ValueError(f"stage2_epochs {self.stage2_epochs} of {self.epochs} epochs")
+        return self
 
 
 class EmaSection(_Section):
@@ -112,11 +138,18 @@ class RuntimeSection(_Section):
     """How it runs; nothing here changes what is learned but rounding."""
 
     device: str = "cpu"
-    threads: int | None = None
+    threads: Annotated[int, Field(gt=0)] | None = None
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     channels_last: bool = True
     compile: bool = False
     seed: int = 21
+
+
+_OTHERS = {
+    "pose": ("detection_stage1", "detection_stage2", "labels", "teacher"),
+    "detection": ("pose_stage1", "pose_stage2", "coarse_weight", "distill", "prune"),
+}
+"""What means nothing to a task."""
 
 
 class Recipe(_Section):
@@ -140,6 +173,15 @@ class Recipe(_Section):
     labels: LabelRules = LabelRules()
     teacher: TeacherSection | None = None
     runtime: RuntimeSection = RuntimeSection()
+
+    @model_validator(mode="after")
+    def _means_something(self) -> Recipe:
+        if self.model.architecture.startswith("rtmdet") != (self.task == "detection"):
+            raise ValueError(f"{self.model.architecture} does not do the task {self.task}")
+        for key in _OTHERS[self.task]:
+            if getattr(self, key) != Recipe.model_fields[key].default:
+                raise ValueError(f"{key} means nothing to the task {self.task}: leave it out")
+        return self
 
 
 def read_recipe(path: Path, overrides: list[str]) -> Recipe:

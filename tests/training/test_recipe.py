@@ -137,6 +137,30 @@ def test_files_that_are_no_recipes(tmp_path: Path) -> None:
         read_recipe(tmp_path / "bytes.yaml", [])
 
 
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["model.architecture=rtmpose-z"], "model.architecture: architecture 'rtmpose-z' is not"),
+        (["model.input_size=[100, 64]"], "model.input_size.0: input should be a multiple of 32"),
+        (["model.skeleton=cocoo"], "--set model.skeleton: model.skeleton: "),
+        (["model.sigma=[-1, 2]"], "model.sigma.0: input should be greater than 0"),
+        (["runtime.threads=0"], "runtime.threads: input should be greater than 0"),
+        (["data.train=[]"], "data.train: tuple should have at least 1 item"),
+        (["pose_stage1.flip=7"], "pose_stage1.flip: input should be less than or equal to 1"),
+        (["pose_stage1.scale=[2, 0.5]"], "pose_stage1.scale: the first must not be larger"),
+        (["schedule.stage2_epochs=9"], "stage2_epochs 9 of "),
+        (["detection_stage1={flip: 0.4}"], "detection_stage1 means nothing to the task pose"),
+        (["task=detection"], "rtmpose-t does not do the task detection"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_anything_runs(
+    tmp_path: Path, overrides: list[str], message: str
+) -> None:
+    with pytest.raises(ConfigError) as error:
+        read(tmp_path, overrides=overrides)
+    assert message in str(error.value)
+
+
 def test_a_recipe_survives_its_own_dump(tmp_path: Path) -> None:
     recipe = drawn.recipe(tmp_path, ema={"momentum": 0.1})
     again = Recipe.model_validate(yaml.safe_load(yaml.safe_dump(recipe.model_dump(mode="json"))))

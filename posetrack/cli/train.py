@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -38,7 +39,8 @@ def train(
     if init is not None:
         settings.append(f"model.init={init}")
     folder = run_training(recipe, settings, resume=resume, folder=output)
-    typer.echo(f"wrote {folder}")
+    if os.environ.get("RANK", "0") == "0":  # of the processes of torchrun
+        typer.echo(f"wrote {folder}")
 
 
 def require_torch(what: str) -> None:

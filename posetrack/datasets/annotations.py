@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,24 +109,30 @@ class Annotations:
             pictures[key] = Picture(store, record.name, record.size, source, record.fields)
         return cls(path, pictures, rows, names, categories)
 
-    def people(self, skeleton: Skeleton, *, pseudo_weight: float = 0.0) -> Iterator[Person]:
+    def people(
+        self,
+        skeleton: Skeleton,
+        *,
+        pseudo_weight: float = 0.0,
+        rename: Mapping[str, str] | None = None,
+    ) -> Iterator[Person]:
         """People with at least one keypoint of `skeleton`, matched by keypoint name.
 
         Args:
             pseudo_weight: weight of machine-made joints (``pseudo_kp``, ``pseudo_face``); 0
                 leaves them out, as evaluation must.
+            rename: what keypoints of this file are called in the skeleton.
         """
-        missing = [n for n in self.keypoint_names if n not in skeleton.keypoints]
-        if not self.keypoint_names or len(missing) == len(self.keypoint_names):
-            named = ", ".join(self.keypoint_names[:4]) or "none"
+        names = self._names_in(skeleton, rename or {})
+        missing = [n for n in names if n not in skeleton.keypoints]
+        if not names or len(missing) == len(names):
+            named = ", ".join(names[:4]) or "none"
             raise ConfigError(
                 f"{self.path} names no keypoint of skeleton {skeleton.name!r} "
                 f"({', '.join(skeleton.keypoints[:4])}, ...) but {named}: name them in categories"
             )
         columns = [
-            (i, skeleton.keypoints.index(n))
-            for i, n in enumerate(self.keypoint_names)
-            if n in skeleton.keypoints
+            (i, skeleton.keypoints.index(n)) for i, n in enumerate(names) if n in skeleton.keypoints
         ]
         for key, picture in self.pictures.items():
             for row in self.rows[key]:
@@ -137,6 +144,21 @@ class Annotations:
                 person = _person(picture, row, columns, skeleton, pseudo_weight)
                 if person is not None:
                     yield person
+
+    def _names_in(self, skeleton: Skeleton, rename: Mapping[str, str]) -> list[str]:
+        """The file's keypoint names, renamed."""
+        for theirs, ours in rename.items():
+            _require(theirs, self.keypoint_names, str(self.path))
+            _require(ours, skeleton.keypoints, f"skeleton {skeleton.name!r}")
+        return [rename.get(name, name) for name in self.keypoint_names]
+
+
+def _require(name: str, known: Sequence[str], where: str) -> None:
+    """Raise ConfigError where a keypoint is not among those of a file or a skeleton."""
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}"
+        raise ConfigError(f"keypoints: {where} has no keypoint {name!r}: {hint}")
 
 
 class _Record:

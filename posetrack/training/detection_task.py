@@ -152,8 +152,9 @@ class DetectionTask:
     def evaluate(self, model: nn.Module) -> tuple[Metrics, Image]:
         """AP50 and recall, on completely boxed pictures, all pictures, and each source; some."""
         groups: dict[str, list[list[BoxTruth]]] = {"complete": [], "all": []}
-        for start in range(0, len(self.val), 32):
-            part = self.val[start : start + 32]
+        many = self.recipe.schedule.batch_size
+        for start in range(0, len(self.val), many):
+            part = self.val[start : start + many]
             for scene, found in zip(part, self._answers(model, part), strict=True):
                 groups["all"].append(found)
                 groups.setdefault(scene.picture.source, []).append(found)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -11,6 +13,8 @@ from torch import Tensor, nn
 from torch.distributed.nn import functional as across
 
 from posetrack.errors import ConfigError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,15 @@ def wait() -> None:
     """Until all processes are here."""
     if dist.is_initialized():
         dist.barrier()
+
+
+def from_first(make: Callable[[], T]) -> T:
+    """What `make` returns in the first process, in every process: others may have no such file."""
+    if not dist.is_initialized():
+        return make()
+    box = [make() if dist.get_rank() == 0 else None]
+    dist.broadcast_object_list(box)
+    return cast(T, box[0])
 
 
 def summed(value: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 from posetrack.errors import ConfigError
 from posetrack.training.averaging import WeightAverage
 from posetrack.training.device import choose_device, seed_all
-from posetrack.training.distributed import ALONE, World, summed, synchronise_norms, wait
+from posetrack.training.distributed import ALONE, World, from_first, summed, synchronise_norms, wait
 from posetrack.training.loader import batches, make_loader
 from posetrack.training.progress import Progress
 from posetrack.training.pruning import Pruner
@@ -69,13 +69,24 @@ def freeze(model: nn.Module, names: Sequence[str]) -> list[nn.Module]:
     Raises:
         ConfigError: there is no module of a name.
     """
+    found = named_modules(model, "freeze", names)
+    for module in found:
+        module.requires_grad_(False)
+    return found
+
+
+def named_modules(model: nn.Module, key: str, names: Sequence[str]) -> list[nn.Module]:
+    """The modules that ``model.<key>`` of a recipe names.
+
+    Raises:
+        ConfigError: there is no module of a name.
+    """
     modules = dict(model.named_modules())
     for name in names:
         if not name or name not in modules:
             near = difflib.get_close_matches(name, modules, 1)
             hint = f": did you mean {near[0]}?" if near else ""
-            raise ConfigError(f"model.freeze names no module {name!r} of this network{hint}")
-        modules[name].requires_grad_(False)
+            raise ConfigError(f"model.{key} names no module {name!r} of this network{hint}")
     return [modules[name] for name in names]
 
 
@@ -100,7 +111,7 @@ class Trainer:
             torch.set_num_threads(recipe.runtime.threads)
         self.device = choose_device(recipe.runtime.device, world)
         model = task.build()
-        self.slim = narrow_as_before(model, recipe, folder / "last.pth")
+        self.slim = narrow_as_before(model, recipe, self._stored())
         self.model = model.to(self.device)
         if world.size > 1:
             self.model = synchronise_norms(self.model, self.device)
@@ -118,13 +129,15 @@ class Trainer:
             self.device.type, enabled=recipe.runtime.precision == "fp16"
         )
         if recipe.runtime.compile:
-            for child in self.model.children():
+            for child in self.network.children():
                 child.compile()
         self.loss: nn.Module = _Loss(task, self.model)
         if world.size > 1:
-            # A batch without people leaves the box branch without gradient.
+            # A batch without people leaves a detector's box branch without gradient, a teacher
+            # of answers alone leaves `Distillation.align` so.
+            unused = recipe.task == "detection" or recipe.distill is not None
             self.loss = DistributedDataParallel(
-                self.loss, broadcast_buffers=False, find_unused_parameters=True
+                self.loss, broadcast_buffers=False, find_unused_parameters=unused
             )
         self.at = Position()
         self.pruner: Pruner | None = None
@@ -138,6 +151,7 @@ class Trainer:
         from posetrack.networks.checkpoint import load_state
 
         fresh = self.network.state_dict()
+        named_modules(self.network, "fresh", self.recipe.model.fresh)
         start = adapt(load_state(path), fresh, without=self.recipe.model.fresh)
         if not any(fresh[name].ndim > 1 for name in start.taken):
             architecture = self.recipe.model.architecture
@@ -253,7 +267,7 @@ class Trainer:
         metrics, sheet = self.task.evaluate(model)
         group, key = self.task.headline
         score = metrics[group][key]
-        progress.evaluated(self.at.epoch, metrics, sheet)
+        progress.evaluated(self.at.epoch, metrics, sheet, headline=(group, key))
         if self.pruner and not self.pruner.done:
             progress.say(f"{self.pruner.share:.0%} of the multiplications are left")
         elif score > self.at.best:
@@ -301,13 +315,10 @@ class Trainer:
             ModelError: it is damaged.
             ConfigError: it is of another network.
         """
-        from posetrack.networks.pickles import read_plain
-
-        path = self.folder / "last.pth"
-        if not path.is_file():
+        content = self._stored()
+        if content is None:
             return False
-        content = read_plain(path)
-        self._check_same_network(path, content["recipe"]["model"])
+        self._check_same_network(self.folder / "last.pth", content["recipe"]["model"])
         self.model.load_state_dict(content["raw"])
         if self.average:
             self.average.model.load_state_dict(content["state_dict"])
@@ -317,6 +328,13 @@ class Trainer:
         self.at = Position(**content["position"])
         torch.set_rng_state(content["rng"])
         return True
+
+    def _stored(self) -> dict[str, Any] | None:
+        """What ``last.pth`` holds, the same in every process; None where there is none."""
+        from posetrack.networks.pickles import read_plain
+
+        path = self.folder / "last.pth"
+        return from_first(lambda: read_plain(path) if path.is_file() else None)
 
     def _check_same_network(self, path: Path, before: dict[str, Any]) -> None:
         now = self.recipe.model.model_dump(mode="json")

@@ -46,14 +46,18 @@ class PoseTask:
         self.people, self.repeats = [], []
         for section in recipe.data.train:
             annotations = read_source(recipe.data.root, section)
-            for person in annotations.people(self.skeleton, pseudo_weight=section.pseudo_weight):
+            for person in annotations.people(
+                self.skeleton, pseudo_weight=section.pseudo_weight, rename=section.keypoints
+            ):
                 by = section.repeat_by_source.get(person.picture.source, 1.0)
                 self.people.append(person)
                 self.repeats.append(section.repeat * by)
         self.val = [
             person
             for section in recipe.data.val
-            for person in read_source(recipe.data.root, section).people(self.skeleton)
+            for person in read_source(recipe.data.root, section).people(
+                self.skeleton, rename=section.keypoints
+            )
         ]
         pictures = ([p.picture for p in people] for people in (self.people, self.val))
         require(recipe, "person with keypoints", *pictures)
@@ -114,12 +118,15 @@ class PoseTask:
         x, y = labels
         network: Any = model.student if isinstance(model, Distillation) else model
         features = network.backbone(pixels)[-1]
-        maps = network.head.final_layer(features)
-        logits = network.head.classify(maps)
-        losses = {"kl": simcc_kl(logits, (x, y), weights)}
+        losses = {}
         if self.recipe.coarse_weight:
+            maps = network.head.final_layer(features)
+            logits = network.head.classify(maps)
             coarse = coarse_cross_entropy(maps, (x, y), weights)
             losses["coarse"] = self.recipe.coarse_weight * coarse
+        else:  # in one call, which is what `runtime.compile` compiles
+            logits = network.head(features)
+        losses = {"kl": simcc_kl(logits, (x, y), weights), **losses}
         if isinstance(model, Distillation):
             losses |= self._opinion(model.align(features), logits, pixels, epoch)
         return losses
@@ -147,8 +154,9 @@ class PoseTask:
         """PCK and OKS on the validation people in their true boxes, and some of them."""
         codec = self.geometry.codec
         found = []
-        for start in range(0, len(self.val), 64):
-            people = self.val[start : start + 64]
+        many = self.recipe.schedule.batch_size
+        for start in range(0, len(self.val), many):
+            people = self.val[start : start + many]
             boxes = np.stack([p.box for p in people])
             crops = CropTransform.from_boxes(boxes, codec.input_size, udp=codec.udp)
             images = [crops.crop(p.picture.load(), i) for i, p in enumerate(people)]

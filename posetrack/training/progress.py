@@ -35,6 +35,8 @@ class Progress:
         self.row = self.bar.add_task("", total=1, epoch=0, text="")
         self._seen, self._since, self._printed = 0, time.monotonic(), time.monotonic()
         self._mean: dict[str, float] = {}
+        self._at: tuple[int, int, float] | None = None
+        self._metric = ""
         self._board = Board(folder, quiet=quiet)
         self._step = 0
 
@@ -43,6 +45,7 @@ class Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._log()
         self.bar.stop()
         self._board.close()
 
@@ -60,19 +63,27 @@ class Progress:
             self._mean[name] = 0.98 * self._mean.get(name, value) + 0.02 * value
         self._seen += size
         self._step = epoch * total + batch
-        elapsed = time.monotonic() - self._since
+        self._at = (epoch, batch, lr)
         text = " ".join(f"{k} {v:.4g}" for k, v in self._mean.items())
-        text += f"  lr {lr:.2e}  {self._seen / max(elapsed, 1e-6):.1f} img/s"
+        text += f"  lr {lr:.2e}  {self._rate():.1f} img/s{self._metric}"
         self.bar.update(self.row, completed=batch, total=total, epoch=epoch + 1, text=text)
         if time.monotonic() - self._printed < self.every_s:
             return
         self._printed = time.monotonic()
-        self._log(epoch, batch, lr, self._seen / max(elapsed, 1e-6))
-        self._seen, self._since = 0, time.monotonic()
+        self._log()
         if self.bar.disable:
             self.console.print(f"epoch {epoch + 1} {batch}/{total}  {text}", highlight=False)
 
-    def _log(self, epoch: int, batch: int, lr: float, rate: float) -> None:
+    def _rate(self) -> float:
+        """Images a second since the last line of the log."""
+        return self._seen / max(time.monotonic() - self._since, 1e-6)
+
+    def _log(self) -> None:
+        """A line of where the training is, if it went on since the last one."""
+        if self._at is None:
+            return
+        (epoch, batch, lr), rate, self._at = self._at, self._rate(), None
+        self._seen, self._since = 0, time.monotonic()
         losses = {f"loss/{name}": value for name, value in self._mean.items()}
         self._board.scalars(self._step, losses | {"schedule/lr": lr, "speed/img_per_s": rate})
         means = [f"{value:.5f}" for value in self._mean.values()]
@@ -82,8 +93,21 @@ class Progress:
             [[epoch, batch, f"{lr:.3e}", f"{rate:.1f}", *means]],
         )
 
-    def evaluated(self, epoch: int, metrics: dict[str, dict[str, float]], sheet: Image) -> None:
-        """Note the metrics and show them as a table and a plot; keep the sheet of predictions."""
+    def evaluated(
+        self,
+        epoch: int,
+        metrics: dict[str, dict[str, float]],
+        sheet: Image,
+        *,
+        headline: tuple[str, str],
+    ) -> None:
+        """Note the metrics and show them as a table and a plot; keep the sheet of predictions.
+
+        The live line goes on with `headline`, the group and the name of one of them.
+        """
+        self._log()
+        group, key = headline
+        self._metric = f"  {key} {metrics[group][key]:.4g}"
         rows = [
             [epoch, group, key, f"{value:.6f}"]
             for group, values in metrics.items()
@@ -126,7 +150,15 @@ class Progress:
 
 
 def _append(path: Path, header: list[str], rows: list[list[object]]) -> None:
-    """Add rows to a table; a new file begins with the header."""
+    """Add rows to a table; a new file begins with the header.
+
+    A table with other columns, as of a run resumed with other losses, is kept as ``NAME.old.csv``.
+    """
+    if path.exists():
+        with path.open(newline="") as file:
+            before = next(csv.reader(file), header)
+        if before != header:
+            path.replace(path.with_suffix(f".old{path.suffix}"))
     new = not path.exists()
     with path.open("a", newline="") as file:
         writer = csv.writer(file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from posetrack.errors import ConfigError
-from posetrack.training.distributed import ALONE, World, join, leave
+from posetrack.training.distributed import ALONE, World, from_first, join, leave
 from posetrack.training.loop import Trainer
 from posetrack.training.progress import Progress
 from posetrack.training.recipe import Recipe, read_recipe
@@ -16,7 +16,8 @@ from posetrack.training.warmstart import weights_of
 def train(config: Path, overrides: list[str], *, resume: bool, folder: Path | None = None) -> Path:
     """Train what `config` says and return the run's folder.
 
-    Started by ``torchrun``, the processes share every batch; the first one writes.
+    Started by ``torchrun``, the processes share every batch; the first one reads and writes the
+    folder, so that machines need not share it.
 
     Args:
         overrides: ``section.key=value``.
@@ -28,10 +29,10 @@ def train(config: Path, overrides: list[str], *, resume: bool, folder: Path | No
     """
     recipe = read_recipe(config, overrides)
     folder = folder or Path("runs") / recipe.name
-    if not resume and (folder / "last.pth").exists():
-        raise ConfigError(f"{folder} holds a training: resume it, or train in another folder")
     world = join(recipe.runtime.device)
     try:
+        if not resume and from_first((folder / "last.pth").exists):
+            raise ConfigError(f"{folder} holds a training: resume it, or train in another folder")
         _train(recipe, folder, world, resume=resume)
     finally:
         leave()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
@@ -95,19 +95,18 @@ def _modules(names: Iterable[str]) -> str:
     return ", ".join(modules[:_SHOWN]) + more
 
 
-def narrow_as_before(model: nn.Module, recipe: Recipe, last: Path) -> bool:
-    """Whether the checkpoint `last`, else ``model.init``, is pruned; `model` is cut to its width.
+def narrow_as_before(model: nn.Module, recipe: Recipe, last: Mapping[str, Any] | None) -> bool:
+    """Whether the checkpoint to go on from, else ``model.init``, is pruned; `model` is cut to its
+    width.
 
     Raises:
         ConfigError: it is a pruned network of another architecture.
     """
     from posetrack.networks.checkpoint import read_checkpoint
-    from posetrack.networks.pickles import read_plain
 
-    if last.is_file():
-        content = read_plain(last)
-        if slim := bool(content.get("slim")):
-            narrow(model, content["raw"])
+    if last is not None:
+        if slim := bool(last.get("slim")):
+            narrow(model, last["raw"])
         return slim
     if recipe.model.init is None:
         return False

@@ -117,18 +117,6 @@ def test_records_that_do_not_say_where_their_picture_is(tmp_path: Path) -> None:
     )
 
 
-def test_an_architecture_of_the_other_task_or_of_none(tmp_path: Path) -> None:
-    drawn.write_set(tmp_path, 1)
-    assert complaint(tmp_path, model={"architecture": "rtmdet-nano"}) == (
-        "small-pose: task pose with architecture rtmdet-nano: name an rtmpose or cspnext "
-        "architecture or change task"
-    )
-    wrong = complaint(tmp_path, model={"architecture": "rtmpose-xxl"})
-    assert wrong.startswith("architecture 'rtmpose-xxl' is not known")
-    assert "multiples of 32" in complaint(tmp_path, model={"input_size": [100, 100]})
-    assert "no skeleton named 'coca'" in complaint(tmp_path, model={"skeleton": "coca"})
-
-
 def test_an_unreadable_picture_is_named(tmp_path: Path) -> None:
     store = ImageStore(drawn.write_tar(tmp_path / "a.tar", {"a.png": b"no picture"}))
     for name in ("a.png", "b.png"):
@@ -178,6 +166,27 @@ def test_fields_that_other_tools_leave_out_are_not_needed(tmp_path: Path) -> Non
     assert person.box.tolist() == [10, 20, 40, 60]
     assert person.picture.source == "a"
     assert person.weights.sum() == 17
+
+
+def test_keypoints_of_other_names_are_those_of_the_skeleton_that_the_recipe_says(
+    tmp_path: Path,
+) -> None:
+    row = {"id": 1, "image_id": 0, "bbox": [10, 20, 30, 40], "keypoints": [1, 2, 2, 3, 4, 2]}
+    image = {"id": 0, "file_name": "a.png", "width": 100, "height": 100}
+    path = drawn.write_json(tmp_path / "a.json", [image], [row])
+    content = json.loads(path.read_text())
+    rewrite(path, categories=[content["categories"][0] | {"keypoints": ["L_Hand", "nose"]}])
+    (person,) = Annotations.read(path, tmp_path).people(COCO, rename={"L_Hand": "left_wrist"})
+    assert person.keypoints[COCO.keypoints.index("left_wrist")].tolist() == [1, 2]
+    assert person.keypoints[COCO.keypoints.index("nose")].tolist() == [3, 4]
+    assert person.weights.sum() == 2
+    for rename, words in (
+        ({"L_Hnd": "left_wrist"}, "a.json has no keypoint 'L_Hnd': did you mean L_Hand?"),
+        ({"L_Hand": "left_wrst"}, "skeleton 'coco' has no keypoint 'left_wrst': did you mean left"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            list(Annotations.read(path, tmp_path).people(COCO, rename=rename))
+        assert words in str(caught.value)
 
 
 def test_whole_bodies_keep_feet_face_and_hands_in_fields_of_their_own(tmp_path: Path) -> None:

@@ -193,7 +193,12 @@ class Recorder:
             raise KeyboardInterrupt
 
     def evaluated(
-        self, epoch: int, metrics: dict[str, dict[str, float]], sheet: npt.NDArray[np.uint8]
+        self,
+        epoch: int,
+        metrics: dict[str, dict[str, float]],
+        sheet: npt.NDArray[np.uint8],
+        *,
+        headline: tuple[str, str],
     ) -> None:
         self.metrics.append(metrics)
         self.sheet = sheet

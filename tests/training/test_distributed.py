@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,44 @@ def test_two_processes_train_as_one_with_the_same_samples_a_step(tmp_path: Path,
     assert len(statistics) == 6
     for name in statistics:
         torch.testing.assert_close(together["raw"][name], alone["raw"][name], rtol=0.01, atol=1e-3)
+
+
+@pytest.mark.timeout(150)
+def test_machines_that_share_no_folder_resume_from_what_the_first_one_wrote(tmp_path: Path) -> None:
+    drawn.write_set(tmp_path / "data", 8)
+    path = tmp_path / "recipe.yaml"
+    content = drawn.recipe_dict(tmp_path / "data")
+    content["schedule"] |= {"batch_size": 2, "warmup_iterations": 0}
+    path.write_text(yaml.safe_dump(content))
+    _two_machines(path, tmp_path, "schedule.epochs=1")
+    assert not (tmp_path / "b" / "last.pth").exists()
+    _two_machines(path, tmp_path, "schedule.epochs=2", "--resume")
+    position = read_plain(tmp_path / "a" / "last.pth")["position"]
+    assert (position["epoch"], position["step"]) == (2, 4)
+
+
+def _two_machines(recipe: Path, root: Path, setting: str, *more: str) -> None:
+    """One process each in the folders ``a`` and ``b``."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    running = []
+    for rank, folder in enumerate("ab"):
+        command = [sys.executable, "-m", "posetrack", "train", str(recipe), "--set", setting, *more]
+        world = {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": "0"}
+        world |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+        running.append(
+            subprocess.Popen(
+                [*command, "-o", str(root / folder)],
+                env=os.environ | world,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+    for process in running:
+        said, _ = process.communicate(timeout=70)
+        assert process.returncode == 0, said
 
 
 def _torchrun(recipe: Path, setting: str, folder: Path) -> None:

@@ -105,6 +105,37 @@ def test_a_run_killed_amid_an_epoch_and_resumed_equals_an_unbroken_one(
         torch.testing.assert_close(weights(mine), weights(theirs), rtol=0, atol=0)
 
 
+@pytest.mark.timeout(120)
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # the compiler looks for one
+@pytest.mark.parametrize("taught", [False, True])
+def test_backbone_and_head_are_compiled_and_learn_the_same(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taught: bool
+) -> None:
+    graphs: list[int] = []
+
+    def count(graph: torch.fx.GraphModule, inputs: object) -> Any:
+        graphs.append(len(graph.graph.nodes))
+        return graph.forward
+
+    whole = nn.Module.compile
+    monkeypatch.setattr(nn.Module, "compile", lambda module: whole(module, backend=count))
+    changes: dict[str, Any] = {}
+    if taught:
+        teacher = trainer(drawn.recipe(data), tmp_path / "teacher")
+        teacher.save("last.pth")
+        changes["distill"] = {"teacher": str(tmp_path / "teacher" / "last.pth")}
+    losses = []
+    for compiled in (False, True):
+        recipe = drawn.recipe(data, runtime={"compile": compiled}, **changes)
+        run = trainer(recipe, tmp_path / f"run-{compiled}")
+        log = drawn.Recorder()
+        run.run(log)  # type: ignore[arg-type]
+        losses.append([sum(each.values()) for each in log.losses])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    assert len(graphs) >= 2
+    assert max(graphs) > 100  # the backbone, whole
+
+
 def test_nothing_to_resume_and_nothing_left_to_do(data: Path, tmp_path: Path) -> None:
     recipe = drawn.recipe(data)
     first = trainer(recipe, tmp_path / "run")

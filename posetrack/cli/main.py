@@ -20,6 +20,7 @@ from posetrack.errors import BackendMissing, ConfigError, PosetrackError, StageE
 # `posetrack --help` imports none of the commands.
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("posetrack.cli.run", "Track people in a video, an image or a folder of images."),
+    "batch": ("posetrack.cli.batch", "Track people in thousands of videos, some at a time."),
     "webcam": ("posetrack.cli.webcam", "Track people live: a camera or a stream."),
     "demo": ("posetrack.cli.demo", "Make a clip with people in it and track them."),
     "bench": ("posetrack.cli.bench", "Measure models and the whole loop on this machine."),
@@ -125,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PosetrackError as error:
         if debug:
             raise
-        return _say(_message(error), exit_code(error))
+        return _say(message_of(error), exit_code(error))
     except Exception as error:
         if debug:
             raise
@@ -134,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _message(error: PosetrackError) -> str:
+def message_of(error: PosetrackError) -> str:
     """What went wrong; which stage found out matters only where the cause is no expected one."""
     cause = error.__cause__
     if not isinstance(error, StageError) or not isinstance(cause, PosetrackError):

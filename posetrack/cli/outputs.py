@@ -36,17 +36,23 @@ class Places:
 
 
 def places(
-    config: RunConfig, source: Source, *, output: Path | None, records: Path | None
+    config: RunConfig,
+    source: Source,
+    *,
+    output: Path | None,
+    records: Path | None,
+    stem: str | None = None,
 ) -> Places:
     """Where each output goes.
 
     `output` is a file (its suffix says what), ``folder/*.jpg``, or a folder that gets everything
-    under the default names; those go to the working directory otherwise.
+    under the default names; those go to the working directory otherwise. They begin with `stem`,
+    or with what `stem_of` says.
 
     Raises:
         ConfigError: two outputs of one name, or a suffix that is no picture.
     """
-    stem = f"{stem_of(source)}.posetrack"
+    stem = f"{stem or stem_of(source)}.posetrack"
     folder = Path()
     if output is not None and _is_folder(output):
         folder, output = output, None
@@ -81,9 +87,14 @@ def stem_of(source: Source) -> str:
 
 
 def make_sinks(
-    chosen: Places, source: Source, header: Header, *, size: tuple[int, int]
+    chosen: Places,
+    source: Source,
+    header: Header,
+    *,
+    size: tuple[int, int],
+    threads: int | None = None,
 ) -> list[Sink]:
-    """A sink for each output."""
+    """A sink for each output; `threads` are the video encoder's."""
     sinks: list[Sink] = []
     picture = chosen.picture
     if picture is not None:
@@ -92,7 +103,7 @@ def make_sinks(
         elif picture.suffix.lower() in IMAGE_SUFFIXES:
             sinks.append(ImageSink(picture, source))
         else:
-            sinks.append(VideoSink(picture, source, size=size))
+            sinks.append(VideoSink(picture, source, size=size, threads=threads))
     if chosen.records is not None:
         sinks.append(RecordWriter(chosen.records, header, source=source.path))
     if chosen.csv is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Hashable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -94,6 +95,87 @@ class FrameProgress:
 
     def _say(self, text: str) -> None:
         self._console.print(f"posetrack: {text}", highlight=False, markup=False, soft_wrap=True)
+
+
+class VideoProgress:
+    """The bar of a batch: videos done and failed, frames a second of all workers, time left.
+
+    A video that fails gets a line; where stderr is no terminal, so does every other.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._console = Console(stderr=True)
+        self._total = total
+        self._done, self._failed, self._frames = 0, 0, 0
+        self._began = time.perf_counter()
+        self._under_way: dict[Hashable, tuple[int, float]] = {}
+        self._task: TaskID | None = None
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[fps]:5.1f} fps"),
+            TimeRemainingColumn(),
+            console=self._console,
+            refresh_per_second=REFRESH_HZ,
+            speed_estimate_period=600,
+            transient=True,
+        )
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._bar.start()
+            self._task = self._bar.add_task(self._title(), total=self._total, fps=0.0)
+        return self
+
+    def advance(self, video: Hashable, frames: int, total: int | None) -> None:
+        """Show that `frames` of the `total` of one video are done."""
+        self._under_way[video] = frames, min(frames / total, 1.0) if total else 0.0
+        self._update()
+
+    def end(
+        self, video: Hashable, name: str, frames: int, error: str | None, *, last: bool
+    ) -> None:
+        """Show that a video is over; not `last` where a failed one will be tried again."""
+        self._under_way.pop(video, None)
+        self._frames += frames
+        if last and error is None:
+            self._done += 1
+        elif last:
+            self._failed += 1
+        if error is not None:
+            self.say(f"{name}: {error}{'' if last else ' (will be tried again)'}")
+        elif self._task is None:
+            self.say(f"{name}: {frames} frames done ({self._title()})")
+        self._update()
+
+    def say(self, text: str) -> None:
+        """A line above the bar."""
+        self._console.print(f"posetrack: {text}", highlight=False, markup=False, soft_wrap=True)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._task is not None:
+            self._bar.stop()
+
+    def _title(self) -> str:
+        failed = f", {self._failed} failed" if self._failed else ""
+        return f"{self._done} of {self._total} videos done{failed}"
+
+    def _update(self) -> None:
+        if self._task is None:
+            return
+        frames = self._frames + sum(count for count, _ in self._under_way.values())
+        shares = sum(share for _, share in self._under_way.values())
+        self._bar.update(
+            self._task,
+            description=self._title(),
+            completed=self._done + self._failed + shares,
+            fps=frames / (time.perf_counter() - self._began),
+        )
 
 
 class Downloads:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -35,6 +36,8 @@ def execute_revised(
     windows: Sequence[Sink],
     draw: Painter | None,
     boxes: BoxesOf | None,
+    watch: session.Watch = session.watched,
+    threads: int | None = None,
 ) -> RunSummary:
     """Track to the end, revise, then write and draw.
 
@@ -43,6 +46,8 @@ def execute_revised(
     Args:
         again: opens the source a second time.
         windows: sinks that show the result besides those of `chosen`.
+        watch: shows how far it is.
+        threads: of the encoder.
     """
     if source.is_live:
         raise ConfigError(
@@ -52,7 +57,13 @@ def execute_revised(
         lines = chosen.records or Path(scratch) / "found.jsonl"
         first = RecordWriter(lines, header, source=source.path)
         summary = session.execute(
-            source, perception, [first], title=f"tracking {source.name}", draw=None, boxes=boxes
+            source,
+            perception,
+            [first],
+            title=f"tracking {source.name}",
+            draw=None,
+            boxes=boxes,
+            watch=watch,
         )
         if not summary.complete:
             return summary
@@ -64,14 +75,9 @@ def execute_revised(
         return summary
     second = again()
     size = session.output_size(settings, second)
-    sinks = [*outputs.make_sinks(chosen, second, header, size=size), *windows]
-    drawn = session.watched(
-        f"drawing {source.name}",
-        second,
-        lambda progress: replay(
-            second, recording, sinks, draw=draw, on_progress=progress, signals=True
-        ),
-    )
+    sinks = [*outputs.make_sinks(chosen, second, header, size=size, threads=threads), *windows]
+    go = partial(replay, second, recording, sinks, draw=draw)
+    drawn = watch(f"drawing {source.name}", second, go)
     stopped = summary.interrupted if drawn.interrupted is None else drawn.interrupted
     return replace(summary, interrupted=stopped, complete=drawn.complete)
 

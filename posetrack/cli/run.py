@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from functools import partial
 from typing import Annotated
 
 import typer
@@ -45,6 +44,7 @@ def run(
         raise typer.BadParameter("name a video, an image or a folder", param_hint="INPUT")
     from posetrack.boxes import BoxFile
     from posetrack.cli import outputs, session
+    from posetrack.cli.once import track_once
     from posetrack.cli.summary import print_summary
     from posetrack.media.window import WindowSink
 
@@ -62,29 +62,9 @@ def run(
                 allow_unverified=allow_unverified,
             )
         )
-        header = session.make_header(settings, source, perception)
         windows = [WindowSink(on_quit=stop)] if show else []
-        pictures = chosen.picture is not None or show
-        draw = session.make_painter(settings, perception.visible_score) if pictures else None
-        if settings.revision.active:
-            from posetrack.cli.revised import execute_revised
-
-            again = partial(session.open_input, settings, input)
-            summary = execute_revised(
-                settings, source, again, perception, chosen, header, windows, draw, known
-            )
-        else:
-            size = session.output_size(settings, source)
-            sinks = [*outputs.make_sinks(chosen, source, header, size=size), *windows]
-            title = source.name
-            summary = session.execute(
-                source,
-                perception,
-                sinks,
-                title=title,
-                draw=draw,
-                boxes=known,
-                late_detector=settings.detector.asynchronous,
-            )
+        summary = track_once(
+            settings, input, source, perception, chosen, boxes=known, windows=windows
+        )
     print_summary(summary, chosen.written() if summary.complete else ())
     session.exit_as(summary, stop)

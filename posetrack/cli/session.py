@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, replace
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import cv2
 import typer
@@ -31,21 +32,23 @@ from posetrack.media.sink import Sink
 from posetrack.media.source import Source, open_source
 from posetrack.perception import BoxesOf, Perception
 from posetrack.records import Header
-from posetrack.region import open_region
+from posetrack.region import Region, open_region
 from posetrack.runner import RunSummary, run
 from posetrack.schedule import Every, WhenNeeded
 from posetrack.skeletons import load_skeleton
 
 if TYPE_CHECKING:
+    from posetrack.backends import Backend
     from posetrack.cards import Task
     from posetrack.config import RunConfig
+    from posetrack.zoo import ResolvedModel
 
 _NOMINAL_FPS = 25.0
 _CARDED = (Detector, Estimator)
 
 
-def open_input(config: RunConfig, spec: str) -> Source:
-    """The source `spec` names, read as the settings say."""
+def open_input(config: RunConfig, spec: str, *, threads: int | None = None) -> Source:
+    """The source `spec` names, read as the settings say; `threads` are the decoder's."""
     chosen = config.source
     return open_source(
         spec,
@@ -54,7 +57,22 @@ def open_input(config: RunConfig, spec: str) -> Source:
         stride=chosen.stride,
         capture_fps=chosen.capture_fps,
         flip=chosen.flip,
+        threads=threads,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """The models of a run, loaded and warm; `detector` None where boxes come from elsewhere."""
+
+    detector: Detector | None
+    estimator: Estimator
+
+    def close(self) -> None:
+        """Free them."""
+        for model in (self.detector, self.estimator):
+            if model is not None:
+                model.close()
 
 
 @contextmanager
@@ -75,13 +93,42 @@ def open_perception(
         allow_unverified: use fetched models of which no digest is known.
     """
     require_backend(config.backend.kind)
-    fps = float(source.fps) if source is not None and source.fps else _NOMINAL_FPS
-    settings = config.tracker_settings(fps)
-    threads = config.backend.threads
+    region = region_in(config, source)
+    file = source is not None and not source.is_live
+    with closing(
+        load_networks(config, detect=detect, file=file, allow_unverified=allow_unverified)
+    ) as networks:
+        perception = make_perception(config, networks, source, region)
+        if source is None or source.is_live:
+            perception.tracker.warm_up()
+        yield perception
+
+
+def region_in(config: RunConfig, source: Source | None) -> Region | None:
+    """Where people count; None is everywhere.
+
+    Raises:
+        ConfigError: it lies outside the picture of `source`.
+    """
     mask = config.source.mask
     region = open_region(config.source.region, None if mask is None else Path(mask))
     if region is not None and source is not None:
-        region.window(source.size)  # refuses one outside the picture before anything is loaded
+        region.window(source.size)
+    return region
+
+
+def load_networks(
+    config: RunConfig, *, detect: bool = True, file: bool = True, allow_unverified: bool = False
+) -> Networks:
+    """Detector and pose model, to be closed by the caller.
+
+    Args:
+        config: all settings.
+        detect: False for no detector.
+        file: whether files are read: the detector then runs ahead of the poses, where it can.
+        allow_unverified: use fetched models of which no digest is known.
+    """
+    settings, threads = config.tracker_settings(), config.backend.threads
     with ExitStack() as stack:
         detector = None
         if detect:
@@ -89,29 +136,36 @@ def open_perception(
             if threshold is None:
                 threshold = settings.detection_threshold
             labels = (settings.detection_label,) if settings.detection_label else None
-            ahead = source is not None and not source.is_live and config.detector.interval > 1
-            ahead = ahead and not config.detector.auto
+            ahead = file and config.detector.interval > 1 and not config.detector.auto
             width = threads_ahead(config.backend.kind, threads) if ahead else threads
-            name = config.detector.model
-            model, backend = _load(config, "detection", name, width, allow_unverified)
+            model, backend = _load(config, "detection", width, allow_unverified)
             stack.callback(backend.close)
             detector = Detector(
                 model, backend, threshold=threshold, nms=config.detector.nms, labels=labels
             )
             detector.warm_up()
-        model, backend = _load(config, "pose", config.pose.model, threads, allow_unverified)
+        model, backend = _load(config, "pose", threads, allow_unverified)
         stack.callback(backend.close)
         estimator = Estimator(model, backend)
         estimator.warm_up()
-        chosen = config.detector
-        every = Every(chosen.interval)
-        schedule = WhenNeeded(chosen.interval, chosen.longest_s) if chosen.auto else every
-        perception = Perception(
-            det=detector, pose=estimator, det_interval=schedule, tracker=settings, region=region
-        )
-        if source is None or source.is_live:
-            perception.tracker.warm_up()
-        yield perception
+        stack.pop_all()
+        return Networks(detector, estimator)
+
+
+def make_perception(
+    config: RunConfig, networks: Networks, source: Source | None, region: Region | None
+) -> Perception:
+    """A perception that knows nobody yet, on networks that may have served others before."""
+    fps = float(source.fps) if source is not None and source.fps else _NOMINAL_FPS
+    chosen = config.detector
+    every = Every(chosen.interval)
+    return Perception(
+        det=networks.detector,
+        pose=networks.estimator,
+        det_interval=WhenNeeded(chosen.interval, chosen.longest_s) if chosen.auto else every,
+        tracker=config.tracker_settings(fps),
+        region=region,
+    )
 
 
 def require_backend(kind: str) -> None:
@@ -127,19 +181,25 @@ def require_backend(kind: str) -> None:
             raise BackendMissing(f"backend {name} asked, {found}: {row.hint}")
 
 
-def _load(
-    config: RunConfig, task: Task, name: str | None, threads: int | None, allow_unverified: bool
-) -> Any:
-    """The model found (fetched, where it must be) and the backend that holds it."""
-    chosen = config.backend
+def find_model(config: RunConfig, task: Task, *, allow_unverified: bool = False) -> ResolvedModel:
+    """The model of `task` that the settings name, fetched where it must be."""
+    name = config.detector.model if task == "detection" else config.pose.model
     with Downloads() as downloads:
-        model = zoo.find(
+        return zoo.find(
             name,
             task=task,
-            formats=model_formats(chosen.kind),
+            formats=model_formats(config.backend.kind),
             allow_unverified=allow_unverified,
             progress=downloads.update,
         )
+
+
+def _load(
+    config: RunConfig, task: Task, threads: int | None, allow_unverified: bool
+) -> tuple[ResolvedModel, Backend]:
+    """The model found and the backend that holds it."""
+    chosen = config.backend
+    model = find_model(config, task, allow_unverified=allow_unverified)
     backend = open_backend(
         chosen.kind,
         model.path,
@@ -206,6 +266,21 @@ class Quit:
         os.kill(os.getpid(), signal.SIGINT)
 
 
+Watch: TypeAlias = Callable[[str, Source, Callable[..., RunSummary]], RunSummary]
+"""Does what it is given, with `on_progress` and `signals` of its own: `watched`, for example."""
+
+
+def watched(title: str, source: Source, go: Callable[..., RunSummary]) -> RunSummary:
+    """What `go` did with the source, to its end or a signal; progress and warnings on stderr."""
+    # The stages are threads already: OpenCV's own, for pictures this small, only wait for work.
+    cv2.setNumThreads(1)
+    with FrameProgress(title, source.frame_count) as progress:
+        summary = go(on_progress=progress, signals=True)
+    for warning in summary.warnings:
+        typer.echo(f"posetrack: warning: {warning}", err=True)
+    return summary
+
+
 def execute(
     source: Source,
     perception: Perception,
@@ -215,38 +290,18 @@ def execute(
     draw: Callable[..., Any] | None,
     boxes: BoxesOf | None = None,
     late_detector: bool = False,
+    watch: Watch = watched,
 ) -> RunSummary:
-    """Run to the end of the source or a signal, with progress on stderr."""
+    """Run to the end of the source, under the eyes of `watch`."""
     if late_detector and not source.is_live:
         raise ConfigError(
             "--async-detector is for live sources: on a file no frame is late, and the detector "
             "runs ahead"
         )
-    return watched(
-        title,
-        source,
-        lambda progress: run(
-            source,
-            perception,
-            sinks,
-            draw=draw,
-            on_progress=progress,
-            boxes=boxes,
-            late_detector=late_detector,
-            signals=True,
-        ),
+    go = partial(
+        run, source, perception, sinks, draw=draw, boxes=boxes, late_detector=late_detector
     )
-
-
-def watched(title: str, source: Source, go: Callable[[FrameProgress], RunSummary]) -> RunSummary:
-    """What `go` did with the source, given progress on stderr; its warnings follow there."""
-    # The stages are threads already: OpenCV's own, for pictures this small, only wait for work.
-    cv2.setNumThreads(1)
-    with FrameProgress(title, source.frame_count) as progress:
-        summary = go(progress)
-    for warning in summary.warnings:
-        typer.echo(f"posetrack: warning: {warning}", err=True)
-    return summary
+    return watch(title, source, go)
 
 
 def exit_as(summary: RunSummary, quit_: Quit | None = None) -> None:

@@ -6,6 +6,7 @@ import json as json_text
 import re
 import shutil
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -188,13 +189,8 @@ def draw(
     chosen = outputs.Places(chosen.picture, None, None)
     sinks = outputs.make_sinks(chosen, source, recording.header, size=source.size)
     painter = session.make_painter(settings, visible_score(recording.header))
-    summary = session.watched(
-        f"drawing {source.name}",
-        source,
-        lambda progress: replay(
-            source, recording, sinks, draw=painter, on_progress=progress, signals=True
-        ),
-    )
+    go = partial(replay, source, recording, sinks, draw=painter)
+    summary = session.watched(f"drawing {source.name}", source, go)
     if summary.complete:
         for path in chosen.written():
             typer.echo(f"wrote {path}")

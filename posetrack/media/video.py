@@ -41,6 +41,7 @@ class VideoSink:
         crf: x264's constant quality, 0 (lossless) to 51.
         size: (width, height) of the output; the source's by default.
         audio: whether to keep the sound.
+        threads: of the encoder; None is one for small pictures, else its own choice.
 
     Attributes:
         warning: one line about the sound that could not be kept; None if nothing was lost.
@@ -58,6 +59,7 @@ class VideoSink:
         crf: int = 23,
         size: tuple[int, int] | None = None,
         audio: bool = True,
+        threads: int | None = None,
     ) -> None:
         if path.suffix.lower() not in CONTAINERS:
             raise SinkError(
@@ -71,6 +73,7 @@ class VideoSink:
         self._options = {"preset": preset, "crf": str(crf)}
         self._size = size or source.size
         self._keep_audio = audio
+        self._threads = threads
         self._part: PartFile | None = None
         self._container: Any = None
         self._audio: AudioCopy | None = None
@@ -102,7 +105,7 @@ class VideoSink:
         context.time_base = source.time_base
         context.sample_aspect_ratio = source.sample_aspect
         context.colorspace, context.color_range = BT601, 1
-        context.thread_count = 1 if width * height <= SINGLE_THREAD_PX else 0
+        context.thread_count = 1 if width * height <= SINGLE_THREAD_PX else self._threads or 0
         self._stream, self._unit = stream, source.time_base
         self._step = max(1, round(1 / (self._rate * self._unit)))
 

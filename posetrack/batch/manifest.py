@@ -190,7 +190,8 @@ def input_facts(path: Path) -> Entry:
 
 
 def _read(path: Path) -> Iterator[Entry]:
-    for line in path.read_bytes().splitlines():
+    # File names are bytes, and not all of them are UTF-8.
+    for line in path.read_text("utf-8", "surrogateescape").split("\n"):
         try:
             entry = json.loads(line)
         except ValueError:  # cut off by a crash

@@ -61,8 +61,10 @@ def main() -> None:
             ways[f"batch -j {jobs}"] = [[*RUN, *batch]]
         rounds: list[Row] = []
         figures = {"clips": len(clips), "frames": chosen.frames * len(clips), "rounds": rounds}
-        for _ in range(chosen.rounds):
+        for number in range(chosen.rounds):
+            print(f"round {number + 1}", file=sys.stderr, flush=True)
             rounds.append(one_round(ways, gate))
+            print("round over", file=sys.stderr, flush=True)
             check_same(clips, [folder / "loop", *folder.glob("batch*")])
             figures["summary"] = summary(rounds, len(clips), chosen.frames)
             report.write(chosen.json, figures)  # a benchmark that is cut off keeps what it has

@@ -60,21 +60,14 @@ class Crew(Protocol):
 
 
 class Stop:
-    """Whether to stop: the first call of `stop` begins no more videos, the second ends all.
+    """Whether to stop: the first call of `stop` begins no more videos, the second ends all."""
 
-    Args:
-        on_first: called by the first call.
-    """
-
-    def __init__(self, on_first: Callable[[], None] = lambda: None) -> None:
+    def __init__(self) -> None:
         self.calls = 0
-        self._on_first = on_first
 
     def stop(self) -> None:
         """Ask; safe in a signal handler."""
         self.calls += 1
-        if self.calls == 1:
-            self._on_first()
 
     @property
     def draining(self) -> bool:
@@ -94,6 +87,7 @@ def carry_out(
     retries: int,
     stop: Stop,
     on_event: Callable[[Event, int, bool], None],
+    on_drain: Callable[[], None] = lambda: None,
 ) -> None:
     """Every job done by the crew, or given up.
 
@@ -104,10 +98,12 @@ def carry_out(
         stop: looked at a few times a second.
         on_event: gets what happened, the number of the attempt (from 1), and whether it was the
             last one at that video.
+        on_drain: called once, when a stop is noticed and there is something to wait for.
     """
     waiting = deque(jobs)
     attempts = dict.fromkeys(jobs, 0)
     running: set[Job] = set()
+    told = False
     while running or (waiting and not stop.draining):
         while waiting and len(running) < crew.size and not stop.draining:
             job = waiting.popleft()
@@ -125,3 +121,6 @@ def carry_out(
         if stop.aborting:
             crew.abort()
             return
+        if stop.draining and running and not told:
+            told = True
+            on_drain()

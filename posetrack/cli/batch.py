@@ -174,7 +174,7 @@ class _Work:
 
         begin = perf_counter()
         with VideoProgress(len(self.videos)) as progress:
-            stop = Stop(lambda: progress.say("finishing what was begun; once more to drop it"))
+            stop = Stop()
             with stop_on_signals(stop) as received:
                 plan, crew = make_crew()
                 folders = [(self.output / video.name).absolute() for video in self.videos]
@@ -190,6 +190,9 @@ class _Work:
                         stop=stop,
                         on_event=lambda event, attempt, last: self._note(
                             jobs[event.job], event, attempt, last, progress
+                        ),
+                        on_drain=lambda: progress.say(
+                            "finishing what was begun; once more to drop it"
                         ),
                     )
         self.tally.wall_s = perf_counter() - begin
@@ -236,9 +239,12 @@ def _digest(settings: RunConfig, allow_unverified: bool) -> str:
     from posetrack.evaluation.facts import sha256
 
     tasks: Any = ("detection", "pose")
-    files = [find_model(settings, task, allow_unverified=allow_unverified).path for task in tasks]
-    files += [Path(file) for file in (settings.source.mask,) if file and Path(file).is_file()]
-    return fingerprint(settings.model_dump_json(), [sha256(file) for file in files])
+    models = [find_model(settings, task, allow_unverified=allow_unverified) for task in tasks]
+    named = [settings.source.mask, settings.drawing.skeleton]
+    files = [model.path for model in models]
+    files += [Path(name) for name in named if name is not None and Path(name).is_file()]
+    cards = [repr(model.card) for model in models]
+    return fingerprint(settings.model_dump_json(), [*cards, *map(sha256, files)])
 
 
 def _crew(

@@ -63,15 +63,20 @@ def test_a_job_is_given_up_after_its_retries() -> None:
 
 def test_the_first_stop_finishes_what_was_begun() -> None:
     crew, stop = Scripted(2, lambda stem, attempt: True), Stop()
-    lasts = []
+    lasts, said = [], []
 
     def note(event: Event, attempt: int, last: bool) -> None:
         lasts.append(last)
         if stop.calls == 0:
             stop.stop()
 
-    carry_out(jobs("abcd"), crew, retries=5, stop=stop, on_event=note)
+    def on_drain() -> None:
+        said.append("finishing")
+
+    carry_out(jobs("abcd"), crew, retries=5, stop=stop, on_event=note, on_drain=on_drain)
     assert crew.begun == ["a", "b"]
+    assert lasts == [False, True, False, True]  # nothing is tried again
+    assert said == ["finishing"]
     assert not crew.running
     assert not crew.aborted
 
@@ -85,12 +90,3 @@ def test_the_second_stop_drops_it() -> None:
     carry_out(jobs("abcd"), crew, retries=0, stop=stop, on_event=note)
     assert crew.aborted
     assert crew.begun == ["a", "b", "c"]
-
-
-def test_the_first_stop_is_announced_once() -> None:
-    said: list[str] = []
-    stop = Stop(lambda: said.append("stopping"))
-    stop.stop()
-    stop.stop()
-    assert said == ["stopping"]
-    assert stop.aborting

@@ -9,10 +9,12 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from torch import nn
 
 from posetrack.backends.protocol import Array, TensorSpec
 from posetrack.errors import BackendError, DeviceError, ModelError
 from posetrack.networks.checkpoint import Spec, load_model
+from posetrack.networks.heatmap import STRIDE, HeatmapPose
 from posetrack.networks.rtmdet import RTMDet
 
 _log = logging.getLogger(__name__)
@@ -51,11 +53,10 @@ class TorchBackend:
         layout = torch.channels_last if settings.get("channels_last", True) else None
         self._layout = layout or torch.contiguous_format
         self._network: Any = network.to(device=self.device, memory_format=self._layout)  # type: ignore[call-overload]
-        self._detects = isinstance(network, RTMDet)
         self._forward: Any = network.predict if isinstance(network, RTMDet) else network
         if settings.get("compile"):
             self._forward = torch.compile(self._forward)
-        self.inputs, self.outputs = _specs(spec, detects=self._detects)
+        self.inputs, self.outputs = _specs(network, spec)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs by name. Raises BackendError where the network cannot run on these inputs."""
@@ -74,6 +75,8 @@ class TorchBackend:
         except RuntimeError as error:
             text = " ".join(str(error).split())[:300]
             raise BackendError(f"torch on {self.device}: {text}") from error
+        if isinstance(values, torch.Tensor):
+            values = (values,)
         arrays = (cast(Array, value.float().cpu().numpy()) for value in values)
         return dict(zip((spec.name for spec in self.outputs), arrays, strict=True))
 
@@ -111,15 +114,19 @@ def _precision(precision: str, device: str) -> str:
     return precision
 
 
-def _specs(spec: Spec, *, detects: bool) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+def _specs(network: nn.Module, spec: Spec) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    """Inputs and outputs, named as in the exported graphs."""
     real = np.dtype(np.float32)
     width, height = spec.input_size
-    if detects:
+    if isinstance(network, RTMDet):
         inputs = (TensorSpec("input", (None, 3, None, None), real),)
         boxes = TensorSpec("boxes", (None, None, 4), real)
         return inputs, (boxes, TensorSpec("scores", (None, None, spec.num_classes), real))
     inputs = (TensorSpec("input", (None, 3, height, width), real),)
     count = spec.num_keypoints
+    if isinstance(network, HeatmapPose):
+        shape = (None, count, height // STRIDE, width // STRIDE)
+        return inputs, (TensorSpec("heatmaps", shape, real),)
     return inputs, (
         TensorSpec("simcc_x", (None, count, 2 * width), real),
         TensorSpec("simcc_y", (None, count, 2 * height), real),

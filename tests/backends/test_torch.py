@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 from posetrack.backends import open_backend  # noqa: E402
 from posetrack.errors import BackendError, DeviceError, ModelError  # noqa: E402
 from posetrack.networks import build  # noqa: E402
+from posetrack.training.export import export_onnx  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,27 @@ def test_a_detector_checkpoint_gives_decoded_boxes(tmp_path: Path) -> None:
     anchors = 8 * 12 + 4 * 6 + 2 * 3
     assert outputs["boxes"].shape == (1, anchors, 4)
     assert outputs["scores"].shape == (1, anchors, 2)
+
+
+def test_a_heatmap_checkpoint_answers_as_its_exported_graph(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    path = tmp_path / "heat.pth"
+    network = build("cspnext-t", input_size=(192, 256), num_keypoints=5)
+    with torch.no_grad():
+        for parameter in network.parameters():  # the head's own start is too small to compare
+            parameter += 0.02 * torch.randn_like(parameter)
+    torch.save({"state_dict": network.state_dict()}, path)
+    export_onnx(network, tmp_path / "heat.onnx", input_size=(192, 256))
+    runs = open_backend("torch", path), open_backend("onnxruntime", tmp_path / "heat.onnx")
+    specs, expected = ([*b.inputs, *b.outputs] for b in runs)
+    assert [(s.name, s.shape, s.dtype) for s in specs] == [
+        (s.name, s.shape, s.dtype) for s in expected
+    ]
+    assert specs[1].shape == (None, 5, 64, 48)
+    crops = np.random.default_rng(0).normal(size=(2, 3, 256, 192)).astype(np.float32)
+    maps, wanted = (b.run({"input": crops})["heatmaps"] for b in runs)
+    assert wanted.std() > 0.01
+    np.testing.assert_allclose(maps, wanted, rtol=1e-3, atol=1e-4 * np.abs(wanted).max())
 
 
 def test_an_onnx_file_is_refused(tmp_path: Path) -> None:

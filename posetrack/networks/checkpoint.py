@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,8 @@ class LoadReport:
 class Spec:
     """What the shapes of a state_dict tell of its network; `input_size` is (width, height).
 
-    Detectors and heatmap networks run on any size: theirs is that of published models.
+    Detectors and heatmap networks run on any size: theirs is that of published models, unless the
+    checkpoint tells (`Checkpoint.spec`).
     """
 
     architecture: str
@@ -93,8 +94,10 @@ class Checkpoint:
 
     @property
     def spec(self) -> Spec:
-        """Its network, from the shapes of the weights (and the name, of a pruned one)."""
-        return infer_architecture(self.state, self.slim)
+        """Its network, from the weights (the name, of a pruned one) and the size trained for."""
+        spec = infer_architecture(self.state, self.slim)
+        size = self.recipe.get("model", {}).get("input_size", spec.input_size)
+        return replace(spec, input_size=tuple(size))
 
     def model(self) -> nn.Module:
         """The network with these weights in eval mode, as narrow as they are."""

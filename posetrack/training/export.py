@@ -229,7 +229,7 @@ def export_model(
         known["labels"] = tuple(labels)
     folder.mkdir(parents=True, exist_ok=True)
     graph = folder / "model.onnx"
-    size = tuple(facts.pop("size", trained.get("input_size", spec.input_size)))
+    size = tuple(facts.pop("size", spec.input_size))
     export_onnx(network, graph, input_size=size, half_weights=half_weights)
     digest = hashlib.sha256(graph.read_bytes()).hexdigest()
     file = ModelFile(format="onnx", path=graph.name, sha256=digest, bytes=graph.stat().st_size)

@@ -55,9 +55,9 @@ def card_for_checkpoint(path: Path) -> ModelCard:
         ModelError: not a checkpoint of a network this package has.
     """
     _require_torch(path)
-    from posetrack.networks.checkpoint import infer_architecture, load_state
+    from posetrack.networks.checkpoint import read_checkpoint
 
-    return _card_for_spec(path, infer_architecture(load_state(path)))
+    return _card_for_spec(path, read_checkpoint(path).spec)
 
 
 def converted_name(checkpoint: Path) -> str:

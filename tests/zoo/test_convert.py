@@ -73,3 +73,11 @@ def test_the_torch_backend_gets_the_checkpoint_itself(tmp_path: Path) -> None:
     path = _checkpoint(tmp_path / "mine.pth", "rtmpose-t")
     model = zoo.find(path, task="pose", formats=("pth",))
     assert model.path == path
+
+
+def test_a_network_of_any_size_runs_at_the_size_it_was_trained_for(tmp_path: Path) -> None:
+    path = _checkpoint(tmp_path / "mine.pth", "cspnext-t", num_keypoints=17)
+    content = torch.load(path) | {"recipe": {"model": {"input_size": [64, 96]}}}
+    torch.save(content, path)
+    assert conversion.card_for_checkpoint(path).input.size == (64, 96)
+    assert open_backend("torch", path).inputs[0].shape == (None, 3, 96, 64)

@@ -56,8 +56,13 @@ def test_the_distance_of_answers_is_the_divergence_written_out() -> None:
 
 
 def test_the_distance_of_features_is_a_sum_over_each_persons_map() -> None:
-    mine, theirs = torch.zeros(2, 3, 4, 5), torch.full((2, 3, 4, 5), 2.0)
-    assert float(feature_distance(mine, theirs)) == 4 * 3 * 4 * 5
+    generator = torch.Generator().manual_seed(2)
+    mine, theirs = (torch.randn(3, 2, 4, 5, generator=generator) for _ in range(2))
+    total = 0.0
+    for n in range(3):
+        for a, b in zip(mine[n].flatten().tolist(), theirs[n].flatten().tolist(), strict=True):
+            total += (a - b) ** 2
+    assert float(feature_distance(mine, theirs)) == pytest.approx(total / 3, rel=1e-5)
 
 
 @pytest.mark.timeout(180)

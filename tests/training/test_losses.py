@@ -13,12 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from training import drawn
+from training.test_assigner import slow_assign
 
 from posetrack.codecs import SimCC
 from posetrack.networks.rtmdet import RTMDet
-from posetrack.training.detection_task import DetectionTask, inside_any
+from posetrack.training.detection_task import DetectionTask, _teacher_loss, inside_any
 from posetrack.training.loader import make_loader
-from posetrack.training.losses import coarse_cross_entropy, generalized_iou, quality_focal, simcc_kl
+from posetrack.training.losses import (
+    coarse_cross_entropy,
+    generalized_iou,
+    heatmap_mse,
+    quality_focal,
+    simcc_kl,
+)
 from posetrack.training.pose_task import PoseTask
 
 Boxes = Sequence[Sequence[float]]
@@ -131,6 +138,21 @@ def test_the_coarse_loss_is_on_where_the_recipe_asks(tmp_path: Path) -> None:
     assert losses[1.0]["kl"].item() == pytest.approx(losses[0.0]["kl"].item(), rel=1e-4)
 
 
+def test_the_heatmap_loss_is_the_squared_error_of_each_cell_weighted_by_keypoint() -> None:
+    generator = torch.Generator().manual_seed(6)
+    maps, labels = (torch.randn(2, 3, 4, 5, generator=generator) for _ in range(2))
+    weights = torch.tensor([[1.0, 0.0, 0.5], [1.2, 1.0, 0.0]])
+    total = 0.0
+    for n in range(2):
+        for k in range(3):
+            for row in range(4):
+                for column in range(5):
+                    off = float(maps[n, k, row, column]) - float(labels[n, k, row, column])
+                    total += float(weights[n, k]) * off**2
+    loss = heatmap_mse(maps, labels, weights)
+    assert loss.item() == pytest.approx(total / (2 * 3 * 4 * 5), rel=1e-5)
+
+
 def slow_quality_focal(logit: float, quality: float) -> float:
     p = 1 / (1 + math.exp(-logit))
     return abs(quality - p) ** 2 * -((1 - quality) * math.log(1 - p) + quality * math.log(p))
@@ -185,11 +207,11 @@ def test_giou_of_an_empty_box_is_finite_and_so_is_its_gradient() -> None:
 class Fixed(nn.Module):
     """A detector that always answers the same."""
 
-    def __init__(self, side: int, seed: int = 0) -> None:
+    def __init__(self, side: int, classes: int = 1, seed: int = 0) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
         cells = [side // stride for stride in (8, 16, 32)]
-        self.levels = [torch.randn(2, 1, n, n, generator=generator) for n in cells]
+        self.levels = [torch.randn(2, classes, n, n, generator=generator) for n in cells]
         self.distances = [
             torch.rand(2, 4, n, n, generator=generator) * 3 * stride
             for n, stride in zip(cells, (8, 16, 32), strict=True)
@@ -201,39 +223,46 @@ class Fixed(nn.Module):
 
 
 def slow_detection_loss(
-    logits: Tensor, boxes: Tensor, priors: Tensor, truth: list[Boxes], ignored: list[Boxes]
+    logits: Tensor,
+    boxes: Tensor,
+    priors: Tensor,
+    truth: list[Boxes],
+    labels: list[list[int]],
+    ignored: list[Boxes],
 ) -> tuple[float, float]:
     """Written without the assigner's code: see `slow_assign` of the assigner's test."""
-    from training.test_assigner import slow_assign
-
     focal, box_loss, norm = 0.0, 0.0, 0.0
     for i in range(len(logits)):
-        chosen = slow_assign(logits[i], boxes[i], priors, truth[i])
-        for a in range(len(priors)):
-            g = chosen[a]
+        chosen = slow_assign(logits[i], boxes[i], priors, truth[i], labels[i])
+        for a, g in enumerate(chosen):
+            x, y, _ = priors[a].tolist()
+            wanted = [0.0] * logits.shape[2]
             if g >= 0:
                 iou, giou = slow_giou(boxes[i, a].tolist(), truth[i][g])
-                focal += slow_quality_focal(float(logits[i, a, 0]), iou)
+                wanted[labels[i][g]] = iou
                 box_loss += (1 - giou) * iou
                 norm += iou
+            elif any(l < x < r and t < y < b for l, t, r, b in ignored[i]):  # noqa: E741
                 continue
-            x, y, _ = priors[a].tolist()
-            if not any(l < x < r and t < y < b for l, t, r, b in ignored[i]):  # noqa: E741
-                focal += slow_quality_focal(float(logits[i, a, 0]), 0.0)
+            focal += sum(map(slow_quality_focal, logits[i, a].tolist(), wanted))
     return focal / max(norm, 1), 2 * box_loss / max(norm, 1)
 
 
+@pytest.mark.parametrize("classes", [1, 3])
 def test_the_detection_loss_is_quality_focal_and_giou_over_the_assigned_overlap(
-    tmp_path: Path,
+    tmp_path: Path, classes: int
 ) -> None:
     drawn.write_set(tmp_path, 1)
-    task, model = DetectionTask(drawn.recipe(tmp_path, "detection")), Fixed(96)
-    truth = [[[10.0, 5.0, 60.0, 80.0], [40.0, 30.0, 90.0, 90.0]], []]
+    task, model = DetectionTask(drawn.recipe(tmp_path, "detection")), Fixed(96, classes)
+    truth = [[[10.0, 5.0, 60.0, 80.0], [40.0, 30.0, 90.0, 90.0], [5.0, 50.0, 50.0, 95.0]], []]
+    generator = torch.Generator().manual_seed(1)
+    labels = [torch.randint(classes, (len(b),), generator=generator) for b in truth]
+    assert len(set(labels[0].tolist())) == classes, "each class occurs"
     ignored = [[[60.0, 0.0, 96.0, 40.0]], [[0.0, 0.0, 30.0, 30.0], [50.0, 50.0, 96.0, 96.0]]]
     batch = (
         torch.zeros(2, 3, 96, 96, dtype=torch.uint8),
         [torch.tensor(b).reshape(-1, 4) for b in truth],
-        [torch.zeros(len(b), dtype=torch.long) for b in truth],
+        labels,
         [torch.tensor(b).reshape(-1, 4) for b in ignored],
         [True, True],
     )
@@ -242,9 +271,40 @@ def test_the_detection_loss_is_quality_focal_and_giou_over_the_assigned_overlap(
     logits = torch.cat([v.flatten(2).transpose(1, 2) for v in model.levels], 1)
     ltrb = torch.cat([v.flatten(2).transpose(1, 2) for v in model.distances], 1)
     found = torch.cat([priors[:, :2] - ltrb[..., :2], priors[:, :2] + ltrb[..., 2:]], -1)
-    focal, box = slow_detection_loss(logits, found, priors, truth, ignored)  # type: ignore[arg-type]
+    kinds = [each.tolist() for each in labels]
+    focal, box = slow_detection_loss(logits, found, priors, truth, kinds, ignored)  # type: ignore[arg-type]
     assert losses["class"].item() == pytest.approx(focal, rel=1e-4)
     assert losses["box"].item() == pytest.approx(box, rel=1e-4)
+
+
+def test_the_teachers_loss_is_quality_focal_and_giou_over_its_scores() -> None:
+    generator = torch.Generator().manual_seed(4)
+    logits = torch.randn(2, 30, generator=generator) * 2
+    scores = torch.rand(2, 30, generator=generator) ** 4  # a third of them below 0.05
+    mine, wanted = (torch.rand(2, 30, 4, generator=generator) * 40 for _ in range(2))
+    for boxes_of in (mine, wanted):
+        boxes_of[..., 2:] += boxes_of[..., :2]
+    focal, box_loss, norm = 0.0, 0.0, 0.0
+    for i in range(2):
+        for a in range(30):
+            score = float(scores[i, a])
+            focal += slow_quality_focal(float(logits[i, a]), score)
+            if score > 0.05:
+                _, giou = slow_giou(mine[i, a].tolist(), wanted[i, a].tolist())
+                box_loss += (1 - giou) * score
+                norm += score
+    assert norm > 1
+    losses = _teacher_loss(logits, mine, scores, wanted)
+    assert losses["t_class"].item() == pytest.approx(focal / norm, rel=1e-4)
+    assert losses["t_box"].item() == pytest.approx(2 * box_loss / norm, rel=1e-4)
+    # Where the teacher is sure of little, what it gives is not blown up.
+    faint = _teacher_loss(logits, mine, scores / 50, wanted)
+    few = [
+        slow_quality_focal(float(a), float(q) / 50)
+        for a, q in zip(logits.flatten(), scores.flatten(), strict=True)
+    ]
+    assert faint["t_class"].item() == pytest.approx(sum(few), rel=1e-4)
+    assert faint["t_box"] == 0
 
 
 def test_pictures_without_people_have_a_class_loss_and_no_box_loss(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def slow_assign(
 def scene(
     seed: int, people: int, classes: int = 1
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """logits, predicted boxes, priors, truth, labels of a 96 px picture; predictions near people."""
+    """logits, predicted boxes near people, priors, truth, labels of a 96 px picture."""
     generator = torch.Generator().manual_seed(seed)
     priors = RTMDet.priors([(12, 12), (6, 6), (3, 3)])
     corners = torch.rand(people, 2, generator=generator) * 50

@@ -98,10 +98,10 @@ def remembered(before: Floats, now: Floats) -> Floats:
     return after
 
 
-def likeness(seen: Floats, known: Floats) -> Floats:
+def likeness(seen: Floats, known: Floats, *, enough: int = _ENOUGH) -> Floats:
     """(N, M) in [0, 1]: how alike looks seen now (N, S, 5) are to known ones (M, S, 5).
 
-    NaN with too little to compare.
+    NaN where fewer limbs than `enough` are in both.
     """
     apart = seen[:, None, :, :3] - known[None, :, :, :3]
     apart[..., 0] *= 0.5
@@ -109,4 +109,4 @@ def likeness(seen: Floats, known: Floats) -> Floats:
     weight = np.minimum(seen[:, None, :, 3], known[None, :, :, 4])
     total = weight.sum(-1)
     mean = (near * weight).sum(-1) / np.maximum(total, 1e-6)
-    return np.asarray(np.where((weight > 0).sum(-1) >= _ENOUGH, mean, np.nan), np.float32)
+    return np.asarray(np.where((weight > 0).sum(-1) >= enough, mean, np.nan), np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import numpy as np
@@ -103,6 +104,9 @@ class Tracker:
             detections: of this frame; None where the detector did not run.
             t_s: media time of the frame.
             size: (width, height) of the frame.
+
+        Raises:
+            ValueError: a time that is no number.
         """
         table, dt_s = self._table, self._interval(t_s)
         expected = self._expected(dt_s)
@@ -137,7 +141,7 @@ class Tracker:
             image: the frame, (H, W, 3) BGR; without it nobody is known by looks.
 
         Raises:
-            ValueError: poses of another keypoint set or number.
+            ValueError: poses of another keypoint set or number, a time that is no number.
         """
         if len(poses) != len(proposals) or poses.keypoints.shape[1] != len(self.skeleton):
             raise ValueError(
@@ -176,6 +180,8 @@ class Tracker:
 
     def _interval(self, t_s: float) -> float:
         """Seconds (or one frame) since the last update."""
+        if not math.isfinite(t_s):
+            raise ValueError(f"t_s is {t_s}: give the media time of the frame in seconds")
         if self.settings.clock == "frames" or self._last_t_s is None:
             return self._dt_s
         dt_s = t_s - self._last_t_s

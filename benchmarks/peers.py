@@ -54,6 +54,7 @@ from posetrack.types import Detections, Floats, Image, Ints, Poses
 
 COCO = load_skeleton("coco")
 CLIPS = ("TUD-Campus", "TUD-Stadtmitte", "PETS09-S2L1")
+KINDS = {"real": CLIPS, "generated": tuple(SCENES), "all": (*CLIPS, *SCENES)}
 INTERVALS = (1, 5, 10, 20)
 SAME = 0.3  # IoU of a box and the pose in it
 DOUBLE = 0.7
@@ -342,24 +343,23 @@ def clips(names: Sequence[str], data: Path, keep: Path | None) -> Iterator[Clip]
 
 
 def means(rows: Sequence[Row]) -> list[Row]:
-    """Over clips, for real ones and generated ones."""
+    """Over clips: real ones, generated ones, and all; switches are added up."""
     made = []
-    for real in (True, False):
+    for kind, names in KINDS.items():
         for name in dict.fromkeys(row["tracker"] for row in rows):
             for interval in dict.fromkeys(row["det_interval"] for row in rows):
                 some = [
                     row
                     for row in rows
                     if (row["tracker"], row["det_interval"]) == (name, interval)
-                    and (row["clip"] in CLIPS) == real
+                    and row["clip"] in names
                 ]
                 if some:
                     mean = {key: fmean(r[key] for r in some) for key in ("hota", "assa", "idf1")}
                     total = sum(r["id_switches"] for r in some)
                     made.append(
-                        {"clips": "real" if real else "generated", "tracker": name}
-                        | {"det_interval": interval, **mean, "id_switches": total}
-                        | {"ms": fmean(r["ms"] for r in some)}
+                        {"clips": kind, "tracker": name, "det_interval": interval}
+                        | {**mean, "id_switches": total, "ms": fmean(r["ms"] for r in some)}
                     )
     return made
 
@@ -368,7 +368,7 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     report.add_options(parser, result="peers.json")
-    parser.add_argument("--clips", nargs="+", default=[*CLIPS, *SCENES])
+    parser.add_argument("--clips", nargs="+", default=KINDS["all"])
     parser.add_argument("--trackers", nargs="+", default=None, help="default: all")
     parser.add_argument("--keep", type=Path, help="folder that keeps what the models said")
     chosen = parser.parse_args()
@@ -384,7 +384,7 @@ def main() -> None:
                 rows.append(head | score(clip, reports) | {"ms": 1e3 * median(spent)})
         print_clip([row for row in rows if row["clip"] == clip.name])
     summary = means(rows)
-    for kind in ("real", "generated"):
+    for kind in KINDS:
         print_means(kind, [row for row in summary if row["clips"] == kind])
     report.write(chosen.json, {"mean": summary, "rows": rows})
 

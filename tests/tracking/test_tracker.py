@@ -212,13 +212,13 @@ def test_what_is_no_number_is_refused_and_leaves_no_trace(odd: float) -> None:
     stage, twin = Stage(CROSSING, tracker_of()), Stage(CROSSING, tracker_of())
     for t in times(0.5):
         tracker = stage.tracker
-        with pytest.raises(ValueError, match="t_s is -?(nan|inf): give the media time"):
+        with pytest.raises(ValueError, match=r"t_s is -?(nan|inf): give the media time"):
             tracker.propose(detector(CROSSING, t), t_s=odd, size=SIZE)
         with pytest.raises(ValueError, match="boxes must be finite"):
             tracker.propose(Detections.from_boxes([(0, 0, odd, 9)]), t_s=t, size=SIZE)
         proposals = tracker.propose(detector(CROSSING, t), t_s=t, size=SIZE)
         poses = network(CROSSING, proposals.boxes, t, np.random.default_rng(0))
-        with pytest.raises(ValueError, match="t_s is -?(nan|inf): give the media time"):
+        with pytest.raises(ValueError, match=r"t_s is -?(nan|inf): give the media time"):
             tracker.update(poses, proposals, t_s=odd, size=SIZE)
         with pytest.raises(ValueError, match="scores must be finite"):
             replace(poses, scores=np.where(poses.scores == poses.scores.max(), odd, poses.scores))

@@ -20,8 +20,8 @@ of their package but for the scores, which are those of our detector (a track be
 score), and for the frame rate. rtmlib's tracker brings its own loop; where it fails with an
 IndexError, it is reset and the frame shows nobody. Whoever is reported is
 scored with the box that belongs to the pose, so that ids and presence decide and nothing else:
-HOTA, AssA, IDF1 and switches at IoU .5. `ms` is the tracker's own time a frame, in one thread,
-without the networks.
+HOTA, AssA, IDF1 and switches at IoU .5. `ms` is the tracker's own time a frame, the median, in one
+thread, without the networks.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 from time import perf_counter
 from typing import Any
 
@@ -48,12 +48,13 @@ from posetrack.evaluation.tracking import tracking_figures
 from posetrack.geometry import box_centers, greedy_nms, iou_matrix
 from posetrack.media.source import open_source
 from posetrack.skeletons import load_skeleton
-from posetrack.synth import HIDDEN, SCENES, make_scene, pictures, times
+from posetrack.synth import HIDDEN, SCENES, Scene, make_scene, pictures, times
 from posetrack.tracking import Tracker, TrackerSettings, preset
 from posetrack.types import Detections, Floats, Image, Ints, Poses
 
 COCO = load_skeleton("coco")
 CLIPS = ("TUD-Campus", "TUD-Stadtmitte", "PETS09-S2L1")
+KINDS = {"real": CLIPS, "generated": tuple(SCENES), "all": (*CLIPS, *SCENES)}
 INTERVALS = (1, 5, 10, 20)
 SAME = 0.3  # IoU of a box and the pose in it
 DOUBLE = 0.7
@@ -107,8 +108,8 @@ class Clip:
 
 Reports = list[list[tuple[int, int]]]
 """For each frame (id, row of the known pose)."""
-Follow = Callable[[Clip, int], tuple[Reports, float]]
-"""Clip, detector interval -> reports, tracker seconds."""
+Follow = Callable[[Clip, int], tuple[Reports, list[float]]]
+"""Clip, detector interval -> reports, the tracker's seconds of each frame."""
 
 
 def real_clip(name: str, data: Path, keep: Path | None) -> Clip:
@@ -137,9 +138,9 @@ def real_clip(name: str, data: Path, keep: Path | None) -> Clip:
     return Clip(name, True, float(source.fps), source.size, images, looks, truth)
 
 
-def drawn_clip(name: str, seed: int = 0) -> Clip:
+def drawn_clip(name: str, scene: Scene, seed: int = 0) -> Clip:
     """A generated scene, seen with some noise."""
-    scene, rng = make_scene(name, seed), np.random.default_rng(seed + 1)
+    rng = np.random.default_rng(seed + 1)
     images, looks, truth = [], [], {}
     for index, (tick, (image, one)) in enumerate(
         zip(times(scene, seed), pictures(scene, seed), strict=True)
@@ -173,15 +174,21 @@ def _without_doubles(boxes: Floats, rank: Ints) -> Ints:
     return np.flatnonzero(greedy_nms(rank.astype(float), iou_matrix(boxes, boxes), DOUBLE))
 
 
+def tracker_of(settings: TrackerSettings) -> Tracker:
+    """Ours, ready, with the thresholds of the embedded models."""
+    resolved = settings.resolved(
+        keypoint_threshold=VISIBLE, detection_threshold=LEAST, birth_detection=BIRTH
+    )
+    tracker = Tracker(resolved, COCO)
+    tracker.warm_up()
+    return tracker
+
+
 def ours(settings: TrackerSettings) -> Follow:
     """Our tracker."""
 
-    def follow(clip: Clip, interval: int) -> tuple[Reports, float]:
-        resolved = settings.resolved(
-            keypoint_threshold=VISIBLE, detection_threshold=LEAST, birth_detection=BIRTH
-        )
-        tracker, reports, spent = Tracker(resolved, COCO), [], 0.0
-        tracker.warm_up()
+    def follow(clip: Clip, interval: int) -> tuple[Reports, list[float]]:
+        tracker, reports, spent = tracker_of(settings), [], []
         for index, (image, look) in enumerate(zip(clip.images, clip.looks, strict=True)):
             found = look.detections if index % interval == 0 else None
             begin = perf_counter()
@@ -190,7 +197,7 @@ def ours(settings: TrackerSettings) -> Follow:
             poses = look.poses_in(asked.boxes, asked.scores)
             estimated = perf_counter()
             tracks, raw = tracker.update(poses, asked, t_s=look.t_s, size=clip.size, image=image)
-            spent += perf_counter() - estimated + proposed - begin
+            spent.append(perf_counter() - estimated + proposed - begin)
             reports.append([*zip(tracks.ids.tolist(), _rows_of(raw, look), strict=True)])
         return reports, spent
 
@@ -206,10 +213,10 @@ def _rows_of(raw: Floats, look: Look) -> list[int]:
 def boxes_only(make: Callable[[float], Any], *, looks_on: bool = False) -> Follow:
     """A tracker of boxes in our loop."""
 
-    def follow(clip: Clip, interval: int) -> tuple[Reports, float]:
+    def follow(clip: Clip, interval: int) -> tuple[Reports, list[float]]:
         import supervision as sv
 
-        tracker, reports, spent = make(clip.fps), [], 0.0
+        tracker, reports, spent = make(clip.fps), [], []
         boxes, scores = np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
         for index, (image, look) in enumerate(zip(clip.images, clip.looks, strict=True)):
             if index % interval == 0:
@@ -236,7 +243,7 @@ def boxes_only(make: Callable[[float], Any], *, looks_on: bool = False) -> Follo
             )
             begin = perf_counter()
             tracked = tracker.update(seen, **({"frame": image} if looks_on else {}))
-            spent += perf_counter() - begin
+            spent.append(perf_counter() - begin)
             ids = [] if tracked.tracker_id is None else tracked.tracker_id.tolist()
             pairs = zip(ids, np.asarray(tracked.data.get("row", [])).tolist(), strict=True)
             reports.append([(number, row) for number, row in pairs if number >= 0])
@@ -245,7 +252,7 @@ def boxes_only(make: Callable[[float], Any], *, looks_on: bool = False) -> Follo
     return follow
 
 
-def rtmlib(clip: Clip, interval: int) -> tuple[Reports, float]:
+def rtmlib(clip: Clip, interval: int) -> tuple[Reports, list[float]]:
     """rtmlib's PoseTracker with what is known in place of its networks."""
     from rtmlib import PoseTracker  # type: ignore[import-not-found]
 
@@ -277,7 +284,8 @@ def rtmlib(clip: Clip, interval: int) -> tuple[Reports, float]:
 
     with redirect_stdout(StringIO()):
         tracker = Watched(Known, det_frequency=interval)
-    reports, spent = [], 0.0
+    reports: Reports = []
+    spent: list[float] = []
     for image, look in zip(clip.images, clip.looks, strict=True):
         now[:], tracker.given = [look], []
         begin = perf_counter()
@@ -287,7 +295,7 @@ def rtmlib(clip: Clip, interval: int) -> tuple[Reports, float]:
             tracker.reset()
             reports.append([])
             continue
-        spent += perf_counter() - begin
+        spent.append(perf_counter() - begin)
         rows = tracker.pose_model.rows.tolist()
         reports.append(
             [
@@ -331,28 +339,27 @@ def score(clip: Clip, reports: Reports) -> Row:
 def clips(names: Sequence[str], data: Path, keep: Path | None) -> Iterator[Clip]:
     """Those asked for, one at a time in memory."""
     for name in names:
-        yield real_clip(name, data, keep) if name in CLIPS else drawn_clip(name)
+        yield real_clip(name, data, keep) if name in CLIPS else drawn_clip(name, make_scene(name))
 
 
 def means(rows: Sequence[Row]) -> list[Row]:
-    """Over clips, for real ones and generated ones."""
+    """Over clips: real ones, generated ones, and all; switches are added up."""
     made = []
-    for real in (True, False):
+    for kind, names in KINDS.items():
         for name in dict.fromkeys(row["tracker"] for row in rows):
             for interval in dict.fromkeys(row["det_interval"] for row in rows):
                 some = [
                     row
                     for row in rows
                     if (row["tracker"], row["det_interval"]) == (name, interval)
-                    and (row["clip"] in CLIPS) == real
+                    and row["clip"] in names
                 ]
                 if some:
                     mean = {key: fmean(r[key] for r in some) for key in ("hota", "assa", "idf1")}
                     total = sum(r["id_switches"] for r in some)
                     made.append(
-                        {"clips": "real" if real else "generated", "tracker": name}
-                        | {"det_interval": interval, **mean, "id_switches": total}
-                        | {"ms": fmean(r["ms"] for r in some)}
+                        {"clips": kind, "tracker": name, "det_interval": interval}
+                        | {**mean, "id_switches": total, "ms": fmean(r["ms"] for r in some)}
                     )
     return made
 
@@ -361,7 +368,7 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     report.add_options(parser, result="peers.json")
-    parser.add_argument("--clips", nargs="+", default=[*CLIPS, *SCENES])
+    parser.add_argument("--clips", nargs="+", default=KINDS["all"])
     parser.add_argument("--trackers", nargs="+", default=None, help="default: all")
     parser.add_argument("--keep", type=Path, help="folder that keeps what the models said")
     chosen = parser.parse_args()
@@ -374,11 +381,10 @@ def main() -> None:
             for name in chosen.trackers or known:
                 reports, spent = known[name](clip, interval)
                 head = {"clip": clip.name, "det_interval": interval, "tracker": name}
-                ms = 1e3 * spent / len(clip.looks)
-                rows.append(head | score(clip, reports) | {"ms": ms})
+                rows.append(head | score(clip, reports) | {"ms": 1e3 * median(spent)})
         print_clip([row for row in rows if row["clip"] == clip.name])
     summary = means(rows)
-    for kind in ("real", "generated"):
+    for kind in KINDS:
         print_means(kind, [row for row in summary if row["clips"] == kind])
     report.write(chosen.json, {"mean": summary, "rows": rows})
 

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from posetrack.types import Bools, Floats, Image
 
+_TINY = np.finfo(np.float32).tiny  # divides nothing by something where the divisor may be 0
+
 
 def xywh_to_xyxy(boxes: npt.ArrayLike) -> Floats:
     """(N, 4) left, top, width, height -> left, top, right, bottom."""
@@ -48,10 +50,11 @@ def iou_matrix(a: Floats, b: Floats) -> Floats:
     """(N, M) intersection over union of boxes (N, 4) and (M, 4); 0 where the union is empty."""
     top_left = np.maximum(a[:, None, :2], b[None, :, :2])
     bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    overlap = np.maximum(bottom_right - top_left, 0).prod(axis=-1)
-    union = box_area(a)[:, None] + box_area(b)[None] - overlap
-    out = np.zeros_like(overlap)
-    return np.asarray(np.divide(overlap, union, out=out, where=union > 0), np.float32)
+    sides = np.maximum(bottom_right - top_left, 0)
+    overlap = sides[..., 0] * sides[..., 1]
+    area = box_area(a)
+    union = area[:, None] + (area if b is a else box_area(b)) - overlap
+    return np.asarray(overlap / np.maximum(union, _TINY), np.float32)
 
 
 def oks_matrix(
@@ -72,16 +75,16 @@ def oks_matrix(
         variance: (K,).
         scale_sq: (N, M) or broadcastable, px^2.
     """
-    offset = a[:, None] - b[None]  # (N, M, K, 2)
-    distance_sq = np.einsum("nmkc,nmkc->nmk", offset, offset)
-    scale = np.maximum(np.asarray(scale_sq, np.float32), 1e-9)
-    scale = np.broadcast_to(scale, distance_sq.shape[:2])[..., None]
-    near = np.exp(-distance_sq / (2 * scale * np.asarray(variance, np.float32)))
+    offset = a[:, None] - b  # (N, M, K, 2)
+    offset *= offset
+    distance_sq = offset[..., 0] + offset[..., 1]
+    scale = np.maximum(np.asarray(scale_sq, np.float32), 1e-9)[..., None]
+    near = np.exp(distance_sq / (scale * (-2 * np.asarray(variance, np.float32))))
     if visible is None:
         return np.asarray(near.mean(axis=-1), np.float32)
-    count = visible.sum(axis=-1)
-    total = (near * visible).sum(axis=-1)
-    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), 0), np.float32)
+    near *= visible
+    count = visible.sum(axis=-1, dtype=np.float32)
+    return np.asarray(near.sum(axis=-1) / np.maximum(count, 1), np.float32)
 
 
 def keypoints_to_boxes(

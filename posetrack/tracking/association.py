@@ -100,7 +100,12 @@ def _extents(keypoints: Floats) -> Floats:
 def mean_visible_score(people: People) -> Floats:
     """(N,) mean score of the visible keypoints; 0 without any."""
     total = (people.scores * people.visible).sum(axis=1)
-    return np.asarray(total / np.maximum(people.visible.sum(axis=1), 1), np.float32)
+    return np.asarray(total / np.maximum(people.visible.sum(axis=1, dtype=np.float32), 1))
+
+
+def strong(people: People, rules: Rules) -> Bools:
+    """(N,) poses good enough to begin a track or to bring a lost one back."""
+    return mean_visible_score(people) >= rules.birth_score
 
 
 def oks_between(a: People, b: People, rules: Rules) -> Floats:
@@ -139,7 +144,12 @@ def distance_scores(rows: People, tracks: People, rules: Rules, age_frames: Ints
 
 
 def keep_one_each(
-    similarity: Floats, usable: Bools, rank: Callable[[], Ints], threshold: float
+    similarity: Floats,
+    usable: Bools,
+    rank: Callable[[], Ints],
+    threshold: float,
+    *,
+    apart: Callable[[], Bools] | None = None,
 ) -> Bools:
     """(N,) usable rows left when of every two that are one person the lower rank goes.
 
@@ -147,13 +157,14 @@ def keep_one_each(
         similarity: (N, N), symmetric.
         usable: (N,) rows that take part.
         rank: makes the (N,) distinct ranks, higher stays; most frames do not need them.
+        apart: makes the (N, N) pairs that are two however similar they are.
     """
+    same = (similarity >= threshold) & usable & usable[:, None]
+    if np.count_nonzero(same) <= np.count_nonzero(usable):
+        return usable  # each is only itself
+    if apart is not None:
+        similarity = np.where(apart(), 0, similarity)
     index = np.flatnonzero(usable)
-    if len(index) < 2:
-        return usable
-    same = similarity >= threshold
-    if same[np.ix_(index, index)].sum() <= len(index):
-        return usable
     left = np.zeros(len(usable), bool)
     chosen = similarity[np.ix_(index, index)]
     left[index] = greedy_nms(rank()[index].astype(float), chosen, threshold)
@@ -167,14 +178,21 @@ def load_solver() -> Callable[..., tuple[Ints, Ints]]:
     return linear_sum_assignment
 
 
+def nobody_competes(rows: Ints, columns: Ints) -> bool:
+    """Whether no row and no column of these pairs comes twice."""
+    count = len(rows)
+    return len(set(rows.tolist())) == count and len(set(columns.tolist())) == count
+
+
 def pair(similarity: Floats, threshold: float, method: str = "greedy") -> tuple[Ints, Ints]:
     """Rows and columns paired by similarity (N, M) at or above `threshold`, each once at most.
 
     ``greedy`` takes the highest similarity first; ``optimal`` the highest sum.
     """
     allowed = similarity >= threshold
-    if not allowed.any():
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    rows, columns = allowed.nonzero()
+    if nobody_competes(rows, columns):
+        return rows, columns
     rivals = np.minimum(allowed.sum(axis=1)[:, None], allowed.sum(axis=0))
     # Where of every allowed pair one side has no other choice, the best pair first is optimal too.
     if method == "optimal" and rivals[allowed].max() > 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from posetrack.tracking.motion import from_centres, to_centres
+from posetrack.tracking.motion import to_centres
 from posetrack.types import Floats
 
 _LARGEST_SHIFT, _LARGEST_RATIO = 0.5, 2.0  # beyond it the keypoints are of somebody else
@@ -22,6 +22,7 @@ def measure_fit(extents: Floats, boxes: Floats) -> Floats:
 def fitted_boxes(extents: Floats, fits: Floats) -> Floats:
     """(N, 4) boxes that lie around `extents` (N, 4) as `fits` (N, 4) say; zeros are `extents`."""
     around = to_centres(extents)
-    sizes = around[:, 2:] * np.exp(fits[:, 2:])
-    centres = around[:, :2] + fits[:, :2] * around[:, 2:]
-    return from_centres(np.concatenate([centres, sizes], axis=1))
+    centres, sizes = around[:, :2], around[:, 2:]
+    half = np.maximum(sizes * np.exp(fits[:, 2:]), 1) / 2
+    middle = centres + fits[:, :2] * sizes
+    return np.concatenate([middle - half, middle + half], axis=1, dtype=np.float32)

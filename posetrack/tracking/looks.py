@@ -8,6 +8,8 @@ outside of everybody else's box.
 
 from __future__ import annotations
 
+from functools import cache
+
 import cv2
 import numpy as np
 
@@ -41,26 +43,47 @@ def look(image: Image, keypoints: Floats, visible: Bools, boxes: Floats, limbs: 
     count, height, width = len(keypoints), *image.shape[:2]
     if not count or not len(limbs):
         return nothing(count, len(limbs))
-    start, end = keypoints[:, limbs[:, 0]], keypoints[:, limbs[:, 1]]
-    at = start[:, :, None] + (end - start)[:, :, None] * _PLACES[:, None]  # (N, S, 3, 2)
-    seen = (visible[:, limbs[:, 0]] & visible[:, limbs[:, 1]])[..., None]
-    seen = seen & (at >= 0).all(-1) & (at[..., 0] <= width - 1) & (at[..., 1] <= height - 1)
-    own = seen
-    apart = (boxes[:, None, :2] > boxes[None, :, 2:]).any(-1)
-    one, other = np.nonzero(~(apart | apart.T | np.eye(count, dtype=np.bool_)))
+    first, second = np.repeat(limbs, len(_PLACES), axis=0).T
+    start, end = keypoints.take(first, axis=1), keypoints.take(second, axis=1)
+    at = start + (end - start) * _shares(len(limbs))  # (N, 3 S, 2)
+    within = np.minimum(np.maximum(at, 0), np.array([width - 1, height - 1], np.float32))
+    outside = within != at
+    seen = visible.take(first, axis=1) & visible.take(second, axis=1)
+    seen &= ~(outside[..., 0] | outside[..., 1])
+    column, row = within[..., 0].astype(np.intp), within[..., 1].astype(np.intp)
+    pixels = image.reshape(-1, 3).take(row * width + column, axis=0)  # (N, 3 S, 3)
+    lab = cv2.cvtColor(pixels, cv2.COLOR_BGR2LAB) * seen[..., None]
+    looks = np.empty((count, len(limbs), 5), np.float32)
+    shape = (count, len(limbs), len(_PLACES))
+    weight = seen.reshape(shape).sum(2, dtype=np.float32)
+    looks[..., :3] = lab.reshape(*shape, 3).sum(2, dtype=np.float32)
+    looks[..., :3] /= np.maximum(weight, 1)[..., None]
+    looks[..., 3] = weight / len(_PLACES)
+    own = seen & ~_covered(at, boxes)
+    looks[..., 4] = own.reshape(shape).sum(2, dtype=np.float32) / len(_PLACES)
+    return looks
+
+
+@cache
+def _shares(limbs: int) -> Floats:
+    """(3 S, 2) how far along its limb each place is."""
+    return np.repeat(np.tile(_PLACES, limbs)[:, None], 2, axis=1)
+
+
+def _covered(at: Floats, boxes: Floats) -> Bools:
+    """(N, P) which of places (N, P, 2) of people lie in somebody else's box (N, 4)."""
+    covered = np.zeros(at.shape[:2], np.bool_)
+    apart = (boxes[:, None, 0] > boxes[:, 2]) | (boxes[:, None, 1] > boxes[:, 3])
+    meet = ~(apart | apart.T)
+    meet.flat[:: len(boxes) + 1] = False
+    one, other = meet.nonzero()
     if len(one):  # most people are on their own
-        here, box = at[one], boxes[other][:, None, None]
-        inside = ((here >= box[..., :2]) & (here <= box[..., 2:])).all(-1)
-        covered = np.zeros_like(seen)
-        np.logical_or.at(covered, one, inside)
-        own = seen & ~covered
-    x = np.clip(at[..., 0], 0, width - 1).astype(np.intp)
-    y = np.clip(at[..., 1], 0, height - 1).astype(np.intp)
-    pixels = image[y, x].reshape(1, -1, 3)
-    lab = cv2.cvtColor(pixels, cv2.COLOR_BGR2LAB).reshape(*at.shape[:3], 3).astype(np.float32)
-    weights = np.stack([seen, own], axis=-1).sum(2, dtype=np.float32)  # (N, S, 2)
-    colour = (lab * seen[..., None]).sum(2) / np.maximum(weights[..., :1], 1)
-    return np.concatenate([colour, weights / len(_PLACES)], axis=-1)
+        x, y = at[..., 0].take(one, axis=0), at[..., 1].take(one, axis=0)
+        left, top, right, bottom = boxes.take(other, axis=0).T[..., None]
+        inside = (x >= left) & (x <= right) & (y >= top) & (y <= bottom)
+        crowded = np.flatnonzero(meet.any(axis=1))
+        covered[crowded] = np.logical_or.reduceat(inside, one.searchsorted(crowded))
+    return covered
 
 
 def remembered(before: Floats, now: Floats) -> Floats:
@@ -69,15 +92,16 @@ def remembered(before: Floats, now: Floats) -> Floats:
         return now
     sure = now[..., 4:]
     rate = np.where(before[..., 4:] > 0, _LEARNING * sure, sure > 0)
-    colour = before[..., :3] + rate * (now[..., :3] - before[..., :3])
-    weights = np.maximum(before[..., 4:], sure)
-    return np.concatenate([colour, weights, weights], axis=-1, dtype=np.float32)
+    after = np.empty_like(before)
+    after[..., :3] = before[..., :3] + rate * (now[..., :3] - before[..., :3])
+    after[..., 3:] = np.maximum(before[..., 4:], sure)
+    return after
 
 
-def likeness(seen: Floats, known: Floats) -> Floats:
+def likeness(seen: Floats, known: Floats, *, enough: int = _ENOUGH) -> Floats:
     """(N, M) in [0, 1]: how alike looks seen now (N, S, 5) are to known ones (M, S, 5).
 
-    NaN with too little to compare.
+    NaN where fewer limbs than `enough` are in both.
     """
     apart = seen[:, None, :, :3] - known[None, :, :, :3]
     apart[..., 0] *= 0.5
@@ -85,4 +109,4 @@ def likeness(seen: Floats, known: Floats) -> Floats:
     weight = np.minimum(seen[:, None, :, 3], known[None, :, :, 4])
     total = weight.sum(-1)
     mean = (near * weight).sum(-1) / np.maximum(total, 1e-6)
-    return np.asarray(np.where((weight > 0).sum(-1) >= _ENOUGH, mean, np.nan), np.float32)
+    return np.asarray(np.where((weight > 0).sum(-1) >= enough, mean, np.nan), np.float32)

@@ -11,10 +11,13 @@ from posetrack.tracking.association import (
     People,
     distance_scores,
     keep_one_each,
+    nobody_competes,
     oks_between,
     pair,
+    strong,
 )
 from posetrack.tracking.looks import likeness
+from posetrack.tracking.motion import ConstantVelocity, from_centres
 from posetrack.tracking.rules import Rules
 from posetrack.types import Bools, Floats, Ints
 
@@ -35,7 +38,7 @@ class Expected:
 
     Attributes:
         people: their poses, moved on.
-        boxes: (T, 4) by the box filters.
+        box: the box filters.
         ids: (T,), rising.
         seen: (T,) seen in the last frame.
         alive: (T,) not unseen for too long.
@@ -43,18 +46,22 @@ class Expected:
     """
 
     people: People
-    boxes: Floats
+    box: ConstantVelocity
     ids: Ints
     seen: Bools
     alive: Bools
     hits: Ints
 
+    def boxes(self) -> Floats:
+        """(T, 4) by the box filters."""
+        return from_centres(self.box.position)
+
 
 def match(
     people: People,
     usable: Bools,
-    strong: Bools,
     track_ids: Ints,
+    own: Ints,
     *,
     tracks: Expected,
     rules: Rules,
@@ -66,19 +73,18 @@ def match(
 
     Args:
         usable: (N,) poses with enough keypoints.
-        strong: (N,) poses good enough to bring a lost track back.
         track_ids: (N,) the track each box came from, -1 from the detector.
+        own: (N,) the row of that track among `tracks`, -1 for none.
     """
     settings, t = rules.settings, len(tracks.ids)
-    own = column_of(track_ids, tracks.ids)
     similarity, among = _similarities(people, tracks, rules)
-    continuity = np.zeros(len(own), np.float32)
-    if t:
-        continuity = np.where(own >= 0, similarity[np.arange(len(own)), own], continuity)
-        if settings.duplicates == "continuity" and len(own) > 1:
-            among = np.where(_told_apart(similarity, own, continuity, tracks), 0, among)
+    by_continuity = settings.duplicates == "continuity" and t > 0
     left = keep_one_each(
-        among, usable, lambda: _rank(people, own, continuity, tracks, rules), settings.pose_nms
+        among,
+        usable,
+        lambda: _rank(people, own, similarity, tracks, rules),
+        settings.pose_nms,
+        apart=(lambda: _told_apart(similarity, own, tracks)) if by_continuity else None,
     )
     row_of = np.full(t, -1)
     if not t:
@@ -90,7 +96,8 @@ def match(
         if settings.likeness_weight:
             rows, columns = _among_seen(people, similarity, own, left, tracks, rules)
         else:
-            rows = np.flatnonzero(left & (continuity >= threshold) & (own >= 0) & tracks.seen[own])
+            fitting = _continuity(similarity, own) >= threshold
+            rows = np.flatnonzero(left & fitting & (own >= 0) & tracks.seen[own])
             columns = own[rows]
         row_of[columns], left[rows] = rows, False
     for stage in ("seen", "all"):
@@ -101,13 +108,13 @@ def match(
         if stage == "seen":
             free &= tracks.seen
         else:
-            free &= (tracks.seen | strong[:, None]) & tracks.alive
+            free &= (tracks.seen | strong(people, rules)[:, None]) & tracks.alive
         if not free.any():
             continue
         if stage == "all":
             if settings.likeness_weight:
                 free &= ~(likeness(people.looks, tracks.people.looks) < _UNLIKE)
-            similarity, threshold = iou_matrix(people.boxes, tracks.boxes), settings.match_iou
+            similarity, threshold = iou_matrix(people.boxes, tracks.boxes()), settings.match_iou
         chosen = np.where(free, similarity, -np.inf)
         rows, columns = pair(chosen, threshold, settings.assignment)
         row_of[columns], left[rows] = rows, False
@@ -123,11 +130,12 @@ def _among_seen(
     """
     settings = rules.settings
     allowed = (similarity >= settings.match_oks) & left[:, None] & tracks.seen
-    rivals = (allowed.sum(axis=1)[:, None] > 1) | (allowed.sum(axis=0) > 1)
-    rows, columns = np.nonzero(allowed & ~rivals)  # nobody competes with these
-    open_rows = np.flatnonzero((allowed & rivals).any(axis=1))
-    if not len(open_rows):
+    rows, columns = allowed.nonzero()
+    if nobody_competes(rows, columns):
         return rows, columns
+    rivals = (allowed.sum(axis=1)[:, None] > 1) | (allowed.sum(axis=0) > 1)
+    rows, columns = np.nonzero(allowed & ~rivals)
+    open_rows = np.flatnonzero((allowed & rivals).any(axis=1))
     open_columns = np.flatnonzero((allowed & rivals).any(axis=0))
     part = np.ix_(open_rows, open_columns)
     alike = likeness(people.looks[open_rows], tracks.people.looks[open_columns])
@@ -140,7 +148,14 @@ def _among_seen(
     return rows, np.concatenate([columns, open_columns[more_columns]])
 
 
-def _told_apart(similarity: Floats, own: Ints, continuity: Floats, tracks: Expected) -> Bools:
+def _continuity(similarity: Floats, own: Ints) -> Floats:
+    """(N,) of each pose with its own track; 0 where it has none."""
+    if not similarity.shape[1]:
+        return np.zeros(len(own), np.float32)
+    return np.where(own >= 0, similarity[np.arange(len(own)), own], np.float32(0))
+
+
+def _told_apart(similarity: Floats, own: Ints, tracks: Expected) -> Bools:
     """(N, N) poses that each continue their own track, and clearly better than the other's.
 
     Two who walk close together may look like one person twice; that each of them is where he was
@@ -148,7 +163,7 @@ def _told_apart(similarity: Floats, own: Ints, continuity: Floats, tracks: Expec
     pose, which fits its own track no better than the neighbour's.
     """
     mine = (own >= 0) & tracks.seen[own]
-    better = continuity[:, None] >= similarity[:, own] + _MARGIN
+    better = _continuity(similarity, own)[:, None] >= similarity[:, own] + _MARGIN
     return np.asarray(better & better.T & mine[:, None] & mine)
 
 
@@ -156,7 +171,7 @@ def column_of(track_ids: Ints, ids: Ints) -> Ints:
     """(N,) where in the rising `ids` each track id is; -1 where it is not."""
     if not len(ids):
         return np.full(len(track_ids), -1)
-    column = np.minimum(np.searchsorted(ids, track_ids), len(ids) - 1)
+    column = np.minimum(ids.searchsorted(track_ids), len(ids) - 1)
     return np.where(ids[column] == track_ids, column, -1)
 
 
@@ -177,7 +192,7 @@ def _similarities(people: People, tracks: Expected, rules: Rules) -> tuple[Float
     return distance_scores(people, tracks.people, rules, tracks.hits), among
 
 
-def _rank(people: People, own: Ints, continuity: Floats, tracks: Expected, rules: Rules) -> Ints:
+def _rank(people: People, own: Ints, similarity: Floats, tracks: Expected, rules: Rules) -> Ints:
     """(N,) which pose stays when two are one person; the highest is the best."""
     total = people.scores.sum(axis=1)
     seen = (own >= 0) & tracks.seen[own] if len(tracks.ids) else own >= 0
@@ -189,7 +204,7 @@ def _rank(people: People, own: Ints, continuity: Floats, tracks: Expected, rules
         # elder track.
         half = people.visible.sum(axis=1) * 2 >= people.visible.shape[1]
         kind = np.where(seen, np.where(half, 3, 1), np.where(own < 0, 2, 0))
-        keys = [total, -own, np.round(continuity, 1), kind]
+        keys = [total, -own, np.round(_continuity(similarity, own), 1), kind]
     rank = np.empty(len(own), np.int64)
     rank[np.lexsort(keys)] = np.arange(len(own))
     return rank

@@ -115,6 +115,7 @@ def body_velocity(
         time_s: time constant of the mean.
     """
     count, dt = both.sum(axis=1, keepdims=True), dt_s[:, None]
-    moved = np.einsum("nkc,nk->nc", now - before, both) / np.maximum(count, 1) / dt
+    total = (both[:, None].astype(np.float32) @ (now - before))[:, 0]
+    moved = total / np.maximum(count, 1) / dt
     gain = np.where(count > 0, 1 - np.exp(-dt / time_s), 0)
     return np.asarray(velocity + gain * (moved - velocity), np.float32)

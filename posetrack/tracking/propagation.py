@@ -15,7 +15,6 @@ from posetrack.types import Bools, Detections, Floats, Ints, RowAligned
 SEEN, DETECTED, LOST = 2, 1, 0
 """Ranks of boxes: a person seen in the last frame, a detection, a lost person's guess."""
 
-_NOBODY: Floats = np.zeros((0, 4), np.float32)
 _CLEAR = 0.1
 """IoU by which a detection must fit a track better than another one does to take its place: in a
 crowd a person's own propagated box says better who it is than a detection that may be anybody's."""
@@ -66,7 +65,7 @@ def merge_proposals(
     *,
     settings: TrackerSettings,
     size: tuple[int, int],
-    lost: Floats = _NOBODY,
+    lost: Floats | None = None,
 ) -> Proposals:
     """Detections and propagated boxes, doubles removed, at most ``settings.max_boxes``
     by ``settings.select``.
@@ -104,7 +103,7 @@ def merge_proposals(
     if len(order) > 1:
         boxes = boxes[order]
         iou = iou_matrix(boxes, boxes)
-        if (iou >= settings.box_nms_iou).sum() > len(order):
+        if np.count_nonzero(iou >= settings.box_nms_iou) > len(order):
             keep = greedy_nms(-np.arange(len(order), dtype=float), iou, settings.box_nms_iou)
             order, boxes = order[keep], boxes[keep]
     if settings.max_boxes is not None:
@@ -140,12 +139,12 @@ def _clear(iou: Floats, rows: Ints, columns: Ints) -> Bools:
     return np.asarray(best - rivals >= _CLEAR)
 
 
-def _may_be_new(found: Detections, lost: Floats, settings: TrackerSettings) -> Detections:
+def _may_be_new(found: Detections, lost: Floats | None, settings: TrackerSettings) -> Detections:
     """Detections strong enough for a new person, or where a lost one may be again."""
     if settings.birth_detection is None or not len(found):
         return found
     worth = found.scores >= settings.birth_detection
-    if not worth.all() and len(lost):
+    if lost is not None and len(lost) and not worth.all():
         worth |= (iou_matrix(found.boxes, lost) >= settings.match_iou).any(axis=1)
     return found if worth.all() else found[worth]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from posetrack.geometry import iou_matrix
 from posetrack.tracking.association import People, pair
 from posetrack.tracking.looks import likeness
 from posetrack.tracking.motion import person_sizes, to_centres
@@ -33,12 +34,14 @@ def revive(
     """(T,) for each track that was lost the row of the candidate (N,) it is, -1 for none.
 
     A candidate must be within reach, of about the size, and clearly more like the track than like
-    any other lost one, and the track must have been lost before the candidate was there.
+    any other lost one, and the track must have been lost before the candidate was there. Who
+    appears where the track was last seen, as at the border where somebody left, need not show more
+    than one limb for it.
 
     Args:
         since_s: (N,) since when each candidate is there.
     """
-    found = np.full(len(table), -1)
+    settings, found = rules.settings, np.full(len(table), -1)
     rows = np.flatnonzero(candidates)
     lost = np.flatnonzero((row_of < 0) & (table.missing > 0))
     if not len(rows) or not len(lost):
@@ -50,11 +53,13 @@ def revive(
     ratio = person_sizes(here)[:, None] / size
     before = table.seen_s[lost] < since_s[rows][:, None]
     possible = before & (away <= reach) & (ratio < _GROWTH) & (ratio > 1 / _GROWTH)
-    alike = likeness(people.looks[rows], table.people.looks[lost])
+    seen, known = people.looks[rows], table.people.looks[lost]
+    same_place = iou_matrix(people.boxes[rows], table.people.boxes[lost]) >= settings.match_iou
+    alike = np.where(same_place, likeness(seen, known, enough=1), likeness(seen, known))
     alike = np.where(possible, np.nan_to_num(alike), 0)
     if len(lost) > 1:
         second = np.partition(alike, -2, axis=1)[:, -2:-1]
         alike = np.where(alike >= second + _MARGIN, alike, 0)
-    chosen, columns = pair(alike, max(rules.settings.revive_likeness, 1e-6), "optimal")
+    chosen, columns = pair(alike, max(settings.revive_likeness, 1e-6), "optimal")
     found[lost[columns]] = rows[chosen]
     return found

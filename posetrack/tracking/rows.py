@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+from operator import attrgetter
 from typing import Any, Self
 
 import numpy as np
+
+from posetrack.types import Bools, Ints
+
+
+@cache
+def _reader(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """What reads all these fields at once."""
+    return attrgetter(*names)
 
 
 class Rows:
@@ -12,20 +23,22 @@ class Rows:
 
     __slots__ = ()
 
-    def _names(self) -> tuple[str, ...]:
-        return self.__slots__
-
-    def _fields(self) -> list[Any]:
-        return [getattr(self, name) for name in self._names()]
+    def _fields(self) -> tuple[Any, ...]:
+        return _reader(self.__slots__)(self)
 
     def __len__(self) -> int:
-        return len(getattr(self, self._names()[0]))
+        return len(self._fields()[0])
 
-    def __getitem__(self, index: Any) -> Self:
-        """The rows chosen by a mask, an index array or a slice."""
-        return type(self)(*(each[index] for each in self._fields()))
+    def __getitem__(self, index: Bools | Ints) -> Self:
+        """The rows chosen by a mask or an index array."""
+        rows = index.nonzero()[0] if index.dtype == np.bool_ else index
+        chosen = [
+            each[rows] if isinstance(each, Rows) else each.take(rows, axis=0)
+            for each in self._fields()
+        ]
+        return type(self)(*chosen)
 
-    def __setitem__(self, index: Any, other: Self) -> None:
+    def __setitem__(self, index: Bools | Ints, other: Self) -> None:
         """Overwrite rows with those of `other`."""
         for mine, theirs in zip(self._fields(), other._fields(), strict=True):
             mine[index] = theirs

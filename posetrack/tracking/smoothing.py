@@ -70,9 +70,10 @@ def one_euro(
     gain = np.float32(_gain(settings.derivative_cutoff_hz, dt_s))
     change = gain * (offset / np.float32(dt_s) - speeds)
     speeds = speeds + (change if weights is None else change * weights[..., None])
-    pace = np.sqrt(np.einsum("npc,npc->np", speeds, speeds))
+    squares = speeds * speeds
+    pace = np.asarray(np.sqrt(squares[..., 0] + squares[..., 1]), np.float32)
     if settings.speed_unit == "person":
-        pace = pace / np.maximum(person_px, 1)[:, None]
+        pace /= np.maximum(person_px, 1)[:, None]
     gains = _gain(settings.min_cutoff_hz + settings.beta * pace, dt_s)
     if weights is not None:
         gains = gains * weights

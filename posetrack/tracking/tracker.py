@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import numpy as np
@@ -11,8 +12,8 @@ from posetrack.skeletons import Skeleton
 from posetrack.tracking.association import (
     People,
     load_solver,
-    mean_visible_score,
     read_people,
+    strong,
 )
 from posetrack.tracking.camera import CameraMotion
 from posetrack.tracking.looks import broad_limbs, nothing
@@ -66,7 +67,7 @@ class Tracker:
         k = len(self.skeleton)
         self._camera = CameraMotion() if self.settings.camera_motion == "follow" else None
         self._now_s = 0.0
-        self._soon: tuple[float, Expected, ConstantVelocity] | None = None
+        self._soon: tuple[float, Expected] | None = None
         self._dt_s = 1.0 if self.settings.clock == "frames" else _NOMINAL_DT_S
         self._last_t_s: float | None = None
         self._recent: deque[Tracks] = deque(maxlen=self.settings.history)
@@ -103,18 +104,22 @@ class Tracker:
             detections: of this frame; None where the detector did not run.
             t_s: media time of the frame.
             size: (width, height) of the frame.
+
+        Raises:
+            ValueError: a time that is no number.
         """
         table, dt_s = self._table, self._interval(t_s)
-        expected, _ = self._expected(dt_s)
+        expected = self._expected(dt_s)
         seen = expected.seen
-        boxes = clip_boxes(expected.people.boxes, size)
+        ranks = np.where(seen, SEEN, LOST)
+        tracked = (clip_boxes(expected.people.boxes, size), table.box_scores, table.ids, ranks)
+        lost = None
         if not seen.all():
-            boxes = np.where(seen[:, None], boxes, expected.boxes)
-        live = seen | (self._now_s + dt_s <= table.crop_until_s + 1e-9)
-        tracked = (boxes, table.box_scores, table.ids, np.where(seen, SEEN, LOST))
-        if not live.all():
-            tracked = (boxes[live], tracked[1][live], tracked[2][live], tracked[3][live])
-        lost = expected.boxes[~seen & expected.alive]
+            guesses = expected.boxes()
+            lost = guesses[~seen & expected.alive]
+            live = seen | (self._now_s + dt_s <= table.crop_until_s + 1e-9)
+            boxes = np.where(seen[:, None], tracked[0], guesses)
+            tracked = (boxes[live], table.box_scores[live], table.ids[live], ranks[live])
         return merge_proposals(detections, tracked, settings=self.settings, size=size, lost=lost)
 
     def update(
@@ -136,42 +141,37 @@ class Tracker:
             image: the frame, (H, W, 3) BGR; without it nobody is known by looks.
 
         Raises:
-            ValueError: poses of another keypoint set or number.
+            ValueError: poses of another keypoint set or number, a time that is no number.
         """
         if len(poses) != len(proposals) or poses.keypoints.shape[1] != len(self.skeleton):
             raise ValueError(
                 f"{len(proposals)} proposals of {self.skeleton!r} need as many poses, got {poses!r}"
             )
         dt_s, rules = self._interval(t_s), self._rules
-        expected, self._table.box = self._expected(dt_s)
-        self._soon = None
+        expected, self._soon = self._expected(dt_s), None
+        self._table.box = expected.box
         self._now_s, self._dt_s, self._last_t_s = self._now_s + dt_s, dt_s, t_s
-        fits = np.full((len(poses), 4), np.nan, np.float32)
         own = column_of(proposals.track_ids, self._table.ids)
-        fits[own >= 0] = self._table.people.fits[own[own >= 0]]
         people, usable = read_people(
             poses,
             rules,
             size,
-            fits=fits,
+            fits=self._fits(own),
             detected=proposals.detected,
             limbs=self._limbs,
             image=image if self._looks else None,
         )
-        strong = usable & (mean_visible_score(people) >= rules.birth_score)
-        row_of, left = match(
-            people, usable, strong, proposals.track_ids, tracks=expected, rules=rules
-        )
-        may_be_new = proposals.track_ids < 0
+        row_of, left = match(people, usable, proposals.track_ids, own, tracks=expected, rules=rules)
+        if left.any():
+            left &= strong(people, rules) & (proposals.track_ids < 0)
         if self.settings.revive_s:
-            row_of, left = self._revived(people, row_of, left, strong & may_be_new)
+            row_of, left = self._revived(people, row_of, left)
         row_of = self._see(people, row_of, proposals, poses.box_scores)
         if (least := self.settings.birth_detection) is not None:
-            may_be_new &= poses.box_scores >= least
-        new = np.flatnonzero(left & strong & may_be_new)
-        if len(new):
-            self._table = self._table.joined(self._born(people[new], poses.box_scores[new]))
-            row_of = np.concatenate([row_of, new])
+            left &= poses.box_scores >= least
+        if left.any():
+            self._table = self._table.joined(self._born(people[left], poses.box_scores[left]))
+            row_of = np.concatenate([row_of, left.nonzero()[0]])
         return self._result(poses, row_of)
 
     def history(self, track_id: int) -> list[Tracks]:
@@ -180,10 +180,20 @@ class Tracker:
 
     def _interval(self, t_s: float) -> float:
         """Seconds (or one frame) since the last update."""
+        if not math.isfinite(t_s):
+            raise ValueError(f"t_s is {t_s}: give the media time of the frame in seconds")
         if self.settings.clock == "frames" or self._last_t_s is None:
             return self._dt_s
         dt_s = t_s - self._last_t_s
         return dt_s if dt_s > 0 else self._dt_s
+
+    def _fits(self, own: Ints) -> Floats:
+        """(N, 4) of the tracks `own` (N,), NaN where that is -1."""
+        if not len(self._table):
+            return np.full((len(own), 4), np.nan, np.float32)
+        fits = self._table.people.fits.take(own, axis=0)
+        fits[own < 0] = np.nan
+        return fits
 
     def _moved(self, dt_s: float) -> People:
         """The tracks' poses where they should be in `dt_s`."""
@@ -195,7 +205,7 @@ class Tracker:
         return People(
             people.keypoints + shift[:, None],
             people.scores,
-            people.boxes + np.concatenate([shift, shift], axis=1),
+            (people.boxes.reshape(-1, 2, 2) + shift[:, None]).reshape(-1, 4),
             people.visible,
             people.areas,
             people.fits,
@@ -209,18 +219,17 @@ class Tracker:
             return box
         return box.predicted(dt_s, person_sizes(box.position), self._rules.noise)
 
-    def _expected(self, dt_s: float) -> tuple[Expected, ConstantVelocity]:
-        """The tracks as they should look in `dt_s`, and their box filters; kept until `update`."""
+    def _expected(self, dt_s: float) -> Expected:
+        """The tracks as they should look in `dt_s`; kept until `update`."""
         if self._soon is not None and self._soon[0] == dt_s:
-            return self._soon[1], self._soon[2]
+            return self._soon[1]
         table, box = self._table, self._predicted(dt_s)
         seen = table.missing == 0
         unseen_s = self._now_s + dt_s - table.seen_s
         alive = seen | (unseen_s <= self.settings.max_missing_s + 1e-9)
-        boxes = from_centres(box.position)
-        expected = Expected(self._moved(dt_s), boxes, table.ids, seen, alive, table.hits)
-        self._soon = (dt_s, expected, box)
-        return expected, box
+        expected = Expected(self._moved(dt_s), box, table.ids, seen, alive, table.hits)
+        self._soon = (dt_s, expected)
+        return expected
 
     def _born(self, people: People, box_scores: Floats) -> TrackTable:
         """New tracks with the next ids."""
@@ -228,17 +237,17 @@ class Tracker:
         self._next_id += len(people)
         return TrackTable.start(ids, people, box_scores, self._rules, self._now_s)
 
-    def _revived(
-        self, people: People, row_of: Ints, left: Bools, unknown: Bools
-    ) -> tuple[Ints, Bools]:
-        """`row_of` (T,) and `left` (N,) after those who were lost are known again by their looks.
+    def _revived(self, people: People, row_of: Ints, left: Bools) -> tuple[Ints, Bools]:
+        """`row_of` (T,) and `left` (N,), who may be new, after lost people are known by looks.
 
         Somebody who is new may be; so may a track of the last moments, who was taken for somebody
         new while too little was seen: it becomes part of the older one.
         """
         table = self._table
+        if not ((row_of < 0) & (table.missing > 0)).any():
+            return row_of, left
         young = (row_of >= 0) & (self._now_s - table.born_s <= _YOUNG_S)
-        candidates = left & unknown
+        candidates = left.copy()
         candidates[row_of[young]] = True
         since_s = np.full(len(left), self._now_s)
         since_s[row_of[young]] = table.born_s[young]
@@ -270,8 +279,8 @@ class Tracker:
                 table[seen] = after
         if len(table):
             table.lose(row_of < 0, self._rules, now_s)
-            kept = table.surviving(self._rules, now_s)
-            if not kept.all():
+            if table.missing.any():
+                kept = table.surviving(self._rules, now_s)
                 self._table, row_of = table[kept], row_of[kept]
         return row_of
 

@@ -162,3 +162,14 @@ def test_nobody_comes_back_from_farther_than_he_can_have_gone() -> None:
     stage.at(0.0, (60, RED, BLUE))
     stage.at(0.1)
     assert stage.at(0.2, (600, RED, BLUE)) == {600: 2}
+
+
+@pytest.mark.parametrize(("top", "known"), [(RED, True), (GREEN, False)])
+def test_one_limb_is_enough_where_somebody_left_the_picture(top: Colour, known: bool) -> None:
+    stage, border = Stage(), 664.0
+    for frame, x in enumerate((580.0, 600.0, 620.0, 640.0, border)):
+        stage.at(frame / 10, (x, RED, BLUE))
+    stage.at(1.0)
+    stage.at(4.0)
+    assert (seen(picture((border, RED, BLUE)), border)[0, :, 3] > 0).sum() < 3
+    assert (stage.at(4.1, (border, top, BLUE)) == {border: 1}) is known

@@ -207,11 +207,37 @@ def test_nobody_in_the_picture_is_a_result(name: str) -> None:
         assert raw.shape == (0, 17, 2)
 
 
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_refused_and_leaves_no_trace(odd: float) -> None:
+    stage, twin = Stage(CROSSING, tracker_of()), Stage(CROSSING, tracker_of())
+    for t in times(0.5):
+        tracker = stage.tracker
+        with pytest.raises(ValueError, match=r"t_s is -?(nan|inf): give the media time"):
+            tracker.propose(detector(CROSSING, t), t_s=odd, size=SIZE)
+        with pytest.raises(ValueError, match="boxes must be finite"):
+            tracker.propose(Detections.from_boxes([(0, 0, odd, 9)]), t_s=t, size=SIZE)
+        proposals = tracker.propose(detector(CROSSING, t), t_s=t, size=SIZE)
+        poses = network(CROSSING, proposals.boxes, t, np.random.default_rng(0))
+        with pytest.raises(ValueError, match=r"t_s is -?(nan|inf): give the media time"):
+            tracker.update(poses, proposals, t_s=odd, size=SIZE)
+        with pytest.raises(ValueError, match="scores must be finite"):
+            replace(poses, scores=np.where(poses.scores == poses.scores.max(), odd, poses.scores))
+        np.testing.assert_array_equal(stage.step(t)[1], twin.step(t)[1])
+
+
 def test_uneven_time_and_halved_frame_rate_keep_the_ids() -> None:
     rng = np.random.default_rng(0)
     uneven = np.cumsum(rng.choice([0.01, 0.03, 0.04, 0.12], 60)).tolist()
     for clock in (uneven, times(4, 60), times(4, 15), times(4, 10)):
         assert one_id_each(Stage([ALONE], tracker_of(), interval=3).owners(clock))
+
+
+@pytest.mark.parametrize("fps", [15, 10])
+def test_a_rate_that_drops_keeps_the_id_of_who_walks_at_a_constant_speed(fps: int) -> None:
+    walker = Walker((60, 360), (450, 0), height=100)
+    clock = times(1) + [1 + t for t in times(1, fps)]
+    owners = Stage([walker], tracker_of(), interval=3).owners(clock)
+    assert owners == [{0: 1}] * len(clock)
 
 
 def test_time_that_stands_still_or_goes_back_loses_nobody() -> None:

@@ -1,4 +1,4 @@
-"""Where people will be: a Kalman filter of boxes and the velocity of keypoints."""
+"""Where people will be: Kalman filters of boxes and keypoints, and the velocity of a body."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Noise:
 
 @dataclass(slots=True)
 class ConstantVelocity(Rows):
-    """N Kalman filters of D coordinates that each move at a constant velocity.
+    """Kalman filters of D coordinates that each move at a constant velocity: N, or N x K.
 
     The coordinates of one filter are independent and equally noisy, so one 2x2 covariance serves
     them all; this equals filterpy's ``KalmanFilter`` with a state of 2D and is some hundred times
@@ -34,11 +34,11 @@ class ConstantVelocity(Rows):
     here it grows with time instead of with frames.
 
     Attributes:
-        position: (N, D).
-        velocity: (N, D) per second.
-        spread: (N,) variance of the position.
-        coupling: (N,) covariance of position and velocity.
-        speed_spread: (N,) variance of the velocity.
+        position: (N, ..., D).
+        velocity: (N, ..., D) per second.
+        spread: (N, ...) variance of the position.
+        coupling: (N, ...) covariance of position and velocity.
+        speed_spread: (N, ...) variance of the velocity.
     """
 
     position: Doubles
@@ -49,33 +49,38 @@ class ConstantVelocity(Rows):
 
     @classmethod
     def start(cls, measured: Doubles, size: Doubles, noise: Noise) -> Self:
-        """Filters at rest on a first measurement of things of `size` (N,)."""
-        area = size * size
+        """Filters at rest on a first measurement of things of `size` (N,), or (N, 1) of N x K."""
+        area = size * size + np.zeros(measured.shape[:-1])
         spread = area * (2 * noise.measured) ** 2
         still = np.zeros_like(measured)
         return cls(measured, still, spread, np.zeros_like(area), area * noise.initial_speed**2)
 
-    def predicted(self, dt_s: float, size: Doubles, noise: Noise) -> Self:
-        """The filters `dt_s` later."""
+    def predicted(self, dt_s: float | Doubles, size: Doubles, noise: Noise) -> Self:
+        """The filters `dt_s` later, a number or of the shape of `size`."""
         area = size * size * dt_s
         turned = dt_s * self.speed_spread
         coupling = self.coupling + turned
+        step = dt_s[..., None] if isinstance(dt_s, np.ndarray) else dt_s
         return type(self)(
-            self.position + dt_s * self.velocity,
+            self.position + step * self.velocity,
             self.velocity,
             self.spread + dt_s * (self.coupling + coupling) + area * noise.position**2,
             coupling,
             self.speed_spread + area * noise.velocity**2,
         )
 
-    def corrected(self, measured: Doubles, size: Doubles, noise: Noise) -> Self:
-        """The filters after a measurement (N, D)."""
+    def corrected(
+        self, measured: Doubles, size: Doubles, noise: Noise, *, seen: Bools | None = None
+    ) -> Self:
+        """The filters after a measurement (N, ..., D), which only the `seen` (N, ...) had."""
         total = self.spread + (noise.measured * size) ** 2
         gain, speed_gain = self.spread / total, self.coupling / total
+        if seen is not None:
+            gain, speed_gain = gain * seen, speed_gain * seen
         offset = measured - self.position
         return type(self)(
-            self.position + gain[:, None] * offset,
-            self.velocity + speed_gain[:, None] * offset,
+            self.position + gain[..., None] * offset,
+            self.velocity + speed_gain[..., None] * offset,
             (1 - gain) * self.spread,
             (1 - gain) * self.coupling,
             self.speed_spread - speed_gain * self.coupling,

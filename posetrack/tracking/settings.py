@@ -22,7 +22,7 @@ OksScale: TypeAlias = Literal["coco", "mmdeploy"]
 Duplicates: TypeAlias = Literal["continuity", "score"]
 Association: TypeAlias = Literal["oks", "iou", "mahalanobis"]
 Assignment: TypeAlias = Literal["greedy", "optimal"]
-Motion: TypeAlias = Literal["none", "constant_velocity"]
+Motion: TypeAlias = Literal["none", "constant_velocity", "kalman"]
 Boxes: TypeAlias = Literal["fitted", "keypoints"]
 BoxMotion: TypeAlias = Literal["none", "translation", "kalman"]
 CameraMotion: TypeAlias = Literal["none", "follow"]
@@ -223,7 +223,8 @@ class TrackerSettings:
     # where a person will be
     motion: Motion = _choice(
         "constant_velocity",
-        "between frames keypoints stay, or move on with the person's velocity",
+        "between frames keypoints stay, move on with the person's velocity, or each by a Kalman "
+        "filter of its own, with the noise of the box",
         Motion,
     )
     velocity_time_s: float = _number(

@@ -46,6 +46,7 @@ class TrackTable(Rows):
         box_scores: (T,).
         velocity: (T, 2) px/s of the body.
         box: Kalman filters of the boxes, at the tracker's time.
+        points: Kalman filters of the keypoints, T x K, at `seen_s`; T x 0 where nobody asks them.
         smooth: smoothed keypoints and box, the points of `smoothable`.
     """
 
@@ -61,6 +62,7 @@ class TrackTable(Rows):
     box_scores: Floats
     velocity: Floats
     box: ConstantVelocity
+    points: ConstantVelocity
     smooth: Smoothed
 
     @classmethod
@@ -83,6 +85,7 @@ class TrackTable(Rows):
             box_scores,
             np.zeros((n, 2), np.float32),
             ConstantVelocity.start(centres, person_sizes(centres), rules.noise),
+            _point_filters(people, person_sizes(centres), rules),
             Smoothed.start(smoothable(people.keypoints, centres), now_s),
         )
 
@@ -108,6 +111,9 @@ class TrackTable(Rows):
             time_s=rules.settings.velocity_time_s,
         )
         people.looks = remembered(self.people.looks, people.looks)
+        filtered = self.points
+        if rules.settings.motion == "kalman":
+            filtered = self._points_seen(people, sizes, rules, now_s)
         points = smoothable(people.keypoints, box.position)
         smooth = self._smoothed(people, points, velocity, sizes, rules, (dt_s, now_s))
         returned = self.missing > 0
@@ -127,8 +133,28 @@ class TrackTable(Rows):
             box_scores,
             velocity,
             box,
+            filtered,
             smooth,
         )
+
+    def expected_points(self, dt_s: Doubles, rules: Rules) -> ConstantVelocity:
+        """The filters of the keypoints `dt_s` (T,) after they were last seen."""
+        sizes = person_sizes(self.box.position)
+        return self.points.predicted(dt_s[:, None], sizes[:, None], rules.noise)
+
+    def _points_seen(
+        self, people: People, sizes: Doubles, rules: Rules, now_s: float
+    ) -> ConstantVelocity:
+        """The filters of the keypoints after those of `people` that are visible; of who returns
+        they start anew.
+        """
+        points = self.expected_points(now_s - self.seen_s, rules).corrected(
+            people.keypoints.astype(np.float64), sizes[:, None], rules.noise, seen=people.visible
+        )
+        returned = self.missing > 0
+        if returned.any():
+            points[returned] = _point_filters(people[returned], sizes[returned], rules)
+        return points
 
     def _smoothed(
         self,
@@ -173,8 +199,11 @@ class TrackTable(Rows):
         box.position[:, 2:] *= growth
         box.velocity[:, :2] = box.velocity[:, :2] @ turn
         box.velocity[:, 2:] *= growth
-        box.spread, box.coupling = box.spread * growth**2, box.coupling * growth**2
-        box.speed_spread = box.speed_spread * growth**2
+        for each in (box, self.points):
+            each.spread, each.coupling = each.spread * growth**2, each.coupling * growth**2
+            each.speed_spread = each.speed_spread * growth**2
+        self.points.position = self.points.position @ turn + matrix[:, 2]
+        self.points.velocity = self.points.velocity @ turn
         smooth.points[:, :-2] = transform_points(smooth.points[:, :-2], matrix)
         smooth.points[:, -2:] *= np.float32(growth)
         smooth.speeds[:, :-2] = smooth.speeds[:, :-2] @ turn
@@ -218,6 +247,13 @@ class TrackTable(Rows):
         )
         over = now_s - self.seen_s > patience_s + 1e-9
         return np.asarray(~(unseen & (over | (self.hits < settings.birth_frames))))
+
+
+def _point_filters(people: People, sizes: Doubles, rules: Rules) -> ConstantVelocity:
+    """A filter for each keypoint of `people`, or none for any where the motion is another one."""
+    count = people.keypoints.shape[1] if rules.settings.motion == "kalman" else 0
+    points = people.keypoints[:, :count].astype(np.float64)
+    return ConstantVelocity.start(points, sizes[:, None], rules.noise)
 
 
 def smoothable(keypoints: Floats, centres: Doubles) -> Floats:

@@ -201,9 +201,14 @@ class Tracker:
         if settings.motion == "none" or not len(table):
             return people
         unseen_s = np.minimum(self._now_s - table.seen_s + dt_s, settings.motion_horizon_s)
-        shift = table.velocity * unseen_s[:, None].astype(np.float32)  # (T, 2)
+        if settings.motion == "kalman":
+            keypoints = table.expected_points(unseen_s, self._rules).position.astype(np.float32)
+            shift = _mean_shift(keypoints - people.keypoints, people.visible)
+        else:
+            shift = table.velocity * unseen_s[:, None].astype(np.float32)  # (T, 2)
+            keypoints = people.keypoints + shift[:, None]
         return People(
-            people.keypoints + shift[:, None],
+            keypoints,
             people.scores,
             (people.boxes.reshape(-1, 2, 2) + shift[:, None]).reshape(-1, 4),
             people.visible,
@@ -305,3 +310,9 @@ class Tracker:
         tracks = Tracks(smoothed, ids.copy(), age_s, np.ones(len(ids), dtype=np.bool_))
         self._recent.append(tracks)
         return tracks, poses.keypoints[row_of]
+
+
+def _mean_shift(moves: Floats, visible: Bools) -> Floats:
+    """(T, 2) how far the visible of the keypoints (T, K, 2) go on average."""
+    count = np.maximum(visible.sum(axis=1), 1)[:, None]
+    return np.asarray((moves * visible[..., None]).sum(axis=1) / count, np.float32)

@@ -86,14 +86,15 @@ def stay(image: np.ndarray, tracker: Tracker, body: np.ndarray, t_s: float, firs
     return tracker.update(poses, asked, t_s=t_s, size=SIZE)[0].poses
 
 
-def test_a_shove_of_the_camera_loses_nobody() -> None:
+@pytest.mark.parametrize("model", ["constant_velocity", "kalman"])
+def test_a_shove_of_the_camera_loses_nobody(model: str) -> None:
     rng = np.random.default_rng(2)
     body = rng.uniform([300, 120], [360, 320], (17, 2)).astype(np.float32)
     shove = motion(0, 1, (60, 0))
     still, moved = wall(), cv2.warpAffine(wall(), shove, SIZE, borderMode=cv2.BORDER_REFLECT)
     kept = {}
     for kind in ("none", "follow"):
-        settings = TrackerSettings(camera_motion=kind, keypoint_threshold=0.3)
+        settings = TrackerSettings(camera_motion=kind, keypoint_threshold=0.3, motion=model)  # type: ignore[arg-type]
         tracker = Tracker(settings, COCO)
         for index in range(10):
             stay(still, tracker, body, index / 25, index == 0)

@@ -56,6 +56,38 @@ def test_the_filter_equals_filterpy() -> None:
             np.testing.assert_allclose(ours.speed_spread[i], kf.P[4, 4])
 
 
+@pytest.mark.filterwarnings("ignore")  # filterpy's own, on import
+def test_filters_of_keypoints_equal_filterpy_each_with_what_was_seen_of_it() -> None:
+    from filterpy.kalman import KalmanFilter
+
+    rng = np.random.default_rng(1)
+    times = np.cumsum(rng.uniform(0.01, 0.2, (30, 2)), axis=0)  # people of different age
+    measured = np.cumsum(rng.normal(0, 4, (30, 2, 5, 2)), axis=0) + 100
+    seen = rng.random((30, 2, 5)) < 0.7
+    sizes = np.array([80.0, 150.0])[:, None]
+    ours = ConstantVelocity.start(measured[0], sizes, NOISE)
+    theirs = {(i, k): KalmanFilter(4, 2) for i in range(2) for k in range(5)}
+    for (i, k), kf in theirs.items():
+        kf.x[:2, 0], kf.H = measured[0, i, k], np.eye(2, 4)
+        kf.P = np.diag([(2 * 0.05) ** 2] * 2 + [1.9**2] * 2) * sizes[i, 0] ** 2
+        kf.R = np.eye(2) * (0.05 * sizes[i, 0]) ** 2
+    for step in range(1, len(times)):
+        dt = times[step] - times[step - 1]
+        ours = ours.predicted(dt[:, None], sizes, NOISE)
+        ours = ours.corrected(measured[step], sizes, NOISE, seen=seen[step])
+        for (i, k), kf in theirs.items():
+            kf.F = np.eye(4) + dt[i] * np.eye(4, k=2)
+            kf.Q = dt[i] * np.diag([0.27**2] * 2 + [1.0] * 2) * sizes[i, 0] ** 2
+            kf.predict()
+            if seen[step, i, k]:
+                kf.update(measured[step, i, k])
+            np.testing.assert_allclose(ours.position[i, k], kf.x[:2, 0])
+            np.testing.assert_allclose(ours.velocity[i, k], kf.x[2:, 0], atol=1e-9)
+            np.testing.assert_allclose(ours.spread[i, k], kf.P[0, 0])
+            np.testing.assert_allclose(ours.coupling[i, k], kf.P[0, 2])
+            np.testing.assert_allclose(ours.speed_spread[i, k], kf.P[2, 2])
+
+
 def test_boxes_survive_the_way_to_centres_and_back() -> None:
     boxes = np.array([[0, 10, 30, 50], [5, 5, 6, 9]], np.float32)
     np.testing.assert_array_equal(from_centres(to_centres(boxes)), boxes)

@@ -31,9 +31,11 @@ def one_id_each(owners: list[dict[int, int]]) -> bool:
     return all(len(ids) == 1 for ids in unique_ids(owners).values())
 
 
+@pytest.mark.parametrize("motion", ["constant_velocity", "kalman"])
 @pytest.mark.parametrize("interval", [1, 5, 10])
-def test_ids_last_when_two_walkers_cross(interval: int) -> None:
-    owners = Stage(CROSSING, tracker_of(), interval).owners(times(4))
+def test_ids_last_when_two_walkers_cross(interval: int, motion: str) -> None:
+    settings = TrackerSettings(keypoint_threshold=0.3, motion=motion)  # type: ignore[arg-type]
+    owners = Stage(CROSSING, tracker_of(settings), interval).owners(times(4))
     assert one_id_each(owners)
     assert set(owners[-1]) == {0, 1}
 
@@ -65,8 +67,10 @@ def test_who_leaves_does_not_change_the_ids_of_who_stays() -> None:
     assert owners[-1] == {1: owners[0][1], 2: owners[0][2]}
 
 
-def test_who_is_hidden_for_a_moment_keeps_the_id() -> None:
-    stage = Stage([replace(ALONE, velocity=(40, 0))], tracker_of(), interval=5)
+@pytest.mark.parametrize("motion", ["constant_velocity", "kalman"])
+def test_who_is_hidden_for_a_moment_keeps_the_id(motion: str) -> None:
+    settings = TrackerSettings(keypoint_threshold=0.3, motion=motion)  # type: ignore[arg-type]
+    stage = Stage([replace(ALONE, velocity=(40, 0))], tracker_of(settings), interval=5)
     owners = stage.owners(times(1))
     stage.walkers = []
     assert stage.owners([1 + i / 30 for i in range(18)]) == [{}] * 18

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from posetrack.errors import ConfigError
 from posetrack.training.distributed import summed
@@ -121,7 +122,8 @@ class Pruner:
             for ends in group.norms:
                 weight: Tensor = self.modules[ends.name].weight.detach().cpu()
                 group.alive[ends.unit[weight[ends.at] == 0]] = False
-        self.whole = self._count(whole=True)
+        self.whole = _multiplications(model, example)
+        self._rest = self.whole - self._count(whole=True)
         self._steps = 0
         self._hooks = [
             self.modules[ends.name].register_forward_hook(self._listen(number, ends))
@@ -133,7 +135,7 @@ class Pruner:
     @property
     def share(self) -> float:
         """What is left of the multiplications."""
-        return self._count() / self.whole
+        return (self._count() + self._rest) / self.whole
 
     @property
     def done(self) -> bool:
@@ -233,20 +235,30 @@ class Pruner:
         return total
 
 
+def _multiplications(model: nn.Module, example: Tensor) -> float:
+    """Of the whole network for one picture; the head's linear maps stay as they are."""
+    training = model.training
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model.eval()(example)
+    model.train(training)
+    return float(counter.get_total_flops() / 2)  # it counts additions too
+
+
 def _conv_of(norm: str) -> str:
     """The convolution before a batch norm, as `ConvModule` names them."""
     return norm.removesuffix("bn") + "conv"
 
 
 def _areas(model: nn.Module, example: Tensor) -> dict[str, int]:
-    """Height times width of what each convolution puts out."""
+    """How many places each convolution is applied to; a transposed one, those that it reads."""
     areas: dict[str, int] = {}
     hooks = []
     for name, module in model.named_modules():
-        if isinstance(module, nn.Conv2d):
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
 
-            def note(_module: nn.Module, _inputs: Any, output: Tensor, name: str = name) -> None:
-                areas[name] = output.shape[2] * output.shape[3]
+            def note(module: nn.Module, inputs: Any, output: Tensor, name: str = name) -> None:
+                places = inputs[0] if isinstance(module, nn.ConvTranspose2d) else output
+                areas[name] = places.shape[2] * places.shape[3]
 
             hooks.append(module.register_forward_hook(note))
     training = model.training

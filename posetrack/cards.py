@@ -11,7 +11,8 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from posetrack.codecs import Heatmap, SimCC
+from posetrack.codecs import Codec as AnyCodec
+from posetrack.codecs import Decoded, Heatmap, SimCC
 from posetrack.documents import load_document
 from posetrack.errors import ModelError
 from posetrack.skeletons import SKELETON_FILES, Skeleton, load_skeleton
@@ -26,13 +27,17 @@ class _Strict(BaseModel):
 
 
 class Input(_Strict):
-    """What the network is fed: mean, std and pad are in the order of `color`, on 0..255."""
+    """What the network is fed: mean, std and pad are in the order of `color`, on 0..255.
+
+    `folded`: the graph does all that by itself and takes uint8 (N, H, W, 3) BGR.
+    """
 
     size: tuple[Side, Side]
     color: Literal["bgr", "rgb"]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     pad: Annotated[int, Field(ge=0, le=255)] = 114
+    folded: bool = False
 
     @model_validator(mode="after")
     def _divides(self) -> Self:
@@ -44,10 +49,11 @@ class Input(_Strict):
 class Codec(_Strict):
     """How keypoints are written in the output, and how much a box is grown for the crop.
 
-    `split` is of SimCC; `stride`, `sigma` and `udp` are of heatmaps, see `posetrack.codecs`.
+    `split` is of SimCC; `stride`, `sigma` and `udp` are of heatmaps, see `posetrack.codecs`. A
+    `decoded` graph gives x, y in crop px and the raw score of each keypoint.
     """
 
-    kind: Literal["simcc", "heatmap"] = "simcc"
+    kind: Literal["simcc", "heatmap", "decoded"] = "simcc"
     split: Annotated[float, Field(gt=0)] = 2.0
     padding: Annotated[float, Field(gt=0)] = 1.25
     stride: Side = 4
@@ -68,9 +74,14 @@ class Thresholds(_Strict):
 
 
 class ModelFile(_Strict):
-    """One file: `path` is relative to the card's folder, `url` is where the zoo fetches it."""
+    """One file: `path` is relative to the card's folder, `url` is where the zoo fetches it.
 
-    format: Literal["onnx", "pth", "sdk-zip"]
+    Of files of several precisions the one asked for is taken. ``weights`` is what another file of
+    the card needs beside it.
+    """
+
+    format: Literal["onnx", "pth", "sdk-zip", "openvino", "ncnn", "weights"]
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
     path: str | None = None
     url: str | None = None
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
@@ -151,9 +162,11 @@ class ModelCard(_Strict):
             return tuple(range(len(self.labels)))
         return tuple(i for i, label in enumerate(self.labels) if label in self.keep)
 
-    def decoder(self) -> SimCC | Heatmap:
+    def decoder(self) -> AnyCodec:
         """What reads a pose model's output."""
         codec, size, scale = self.codec, self.input.size, self.score_scale
+        if codec.kind == "decoded":
+            return Decoded(size, score_scale=scale)
         if codec.kind == "simcc":
             return SimCC(size, split=codec.split, score_scale=scale)
         return Heatmap(size, codec.stride, codec.sigma, udp=codec.udp, score_scale=scale)

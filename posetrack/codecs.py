@@ -2,18 +2,21 @@
 
 SimCC, two one-dimensional classifications (Li et al., ECCV 2022), as used by RTMPose (arXiv
 2303.07399), and heatmaps with the unbiased coordinates of UDP (Huang et al., CVPR 2020) and the
-decoding of DARK (Zhang et al., CVPR 2020).
+decoding of DARK (Zhang et al., CVPR 2020); or nothing, where the graph decodes by itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 
 from posetrack.types import Floats, Ints
+
+Codec: TypeAlias = "SimCC | Heatmap | Decoded"
 
 SIGMAS = {(192, 256): (4.9, 5.66), (256, 256): (5.66, 5.66), (288, 384): (6.0, 6.93)}
 """Published label widths in bins, by input (width, height)."""
@@ -203,6 +206,46 @@ class Heatmap:
         if not self.udp:
             return np.asarray(crop / cells, np.float32)
         return np.asarray((crop - 1 if of_crop else crop) / (cells - 1), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Keypoints that the graph decodes by itself (`posetrack.export.fold`).
+
+    Attributes:
+        input_size: (width, height) of the crop.
+        score_scale: raw scores are divided by this to lie in [0, 1].
+    """
+
+    input_size: tuple[int, int]
+    score_scale: float = 1.0
+
+    @property
+    def udp(self) -> bool:
+        """Crops are plain ones, as those of SimCC."""
+        return False
+
+    @property
+    def outputs(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """The name of the network's output, and its shape past (N, K)."""
+        return (("keypoints", (3,)),)
+
+    def decode(self, keypoints: Floats) -> tuple[Floats, Floats]:
+        """Keypoints (N, K, 2) in crop px and scores (N, K) in [0, 1] from x, y, raw score."""
+        scores = np.clip(keypoints[..., 2] / self.score_scale, 0, 1)
+        return keypoints[..., :2].astype(np.float32), scores.astype(np.float32)
+
+    def average(
+        self, answers: Sequence[Floats], mirrored: Sequence[Floats], order: Ints
+    ) -> list[Floats]:
+        """The mean of what crops and mirrored crops gave, (N, K, 3) each (flip test).
+
+        Of coordinates, where the other codecs average what they are read from: worth a little less.
+        """
+        there = mirrored[0][:, order]
+        x = self.input_size[0] - 1 - there[..., :1]
+        there = np.concatenate([x, there[..., 1:]], axis=-1)
+        return [((answers[0] + there) / 2).astype(np.float32)]
 
 
 def _towards_top(maps: Floats, cells: Floats, sigma: float) -> Floats:

@@ -12,7 +12,7 @@ import numpy as np
 from posetrack.cards import ModelCard
 from posetrack.errors import ConfigError, ModelError
 from posetrack.geometry import Letterbox, box_area, clip_boxes
-from posetrack.normalize import Normalizer
+from posetrack.normalize import InputBatch, picture_sides
 from posetrack.types import Bools, Detections, Floats, Image, Ints
 
 if TYPE_CHECKING:
@@ -64,10 +64,7 @@ class Detector:
         self.labels = card.kept_labels if labels is None else _label_indices(labels, card)
         self.input_size = _input_size(card, backend, input_size)
         self._has_nms = _ends_in_nms(card, backend)
-        width, height = self.input_size
-        self._canvas = np.empty((height, width, 3), np.uint8)
-        self._input = np.empty((1, 3, height, width), np.float32)
-        self._normalize = Normalizer(card.input.color, card.input.mean, card.input.std)
+        self._input = InputBatch(card.input, self.input_size, 1)
 
     @classmethod
     def load(
@@ -106,10 +103,10 @@ class Detector:
         """What is in the picture, strongest first, boxes in source px and inside the image."""
         size = (image.shape[1], image.shape[0])
         letterbox = Letterbox(size, self.input_size)
-        letterbox.resize(image, pad=self.card.input.pad, out=self._canvas)
-        self._normalize(self._canvas, self._input[0])
+        letterbox.resize(image, pad=self.card.input.pad, out=self._input.canvas(0))
+        self._input.fill(0)
         spec = self.backend.inputs[0]
-        outputs = self.backend.run({spec.name: self._input.astype(spec.dtype, copy=False)})
+        outputs = self.backend.run({spec.name: self._input.first(1).astype(spec.dtype, copy=False)})
         boxes, scores, labels = (self._read if self._has_nms else self._suppress)(outputs)
         boxes = clip_boxes(letterbox.inverse(boxes), size)
         keep = box_area(boxes) > 0
@@ -184,10 +181,7 @@ def _input_size(
 ) -> tuple[int, int]:
     """(width, height) that the graph accepts: as asked, else the card's."""
     size = asked or card.input.size
-    shape = backend.inputs[0].shape
-    if len(shape) != 4 or shape[1] not in (3, None):
-        raise ModelError(f"{card.name} takes {shape}: a detector takes (N, 3, H, W)")
-    fixed = (shape[3], shape[2])
+    fixed = picture_sides(card, backend.inputs[0])
     if any(f is not None and f != s for f, s in zip(fixed, size, strict=True)):
         raise ModelError(
             f"{card.name}: input size {size[0]}x{size[1]} asked, the graph takes only "

@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from posetrack.cards import ModelCard
-from posetrack.codecs import Heatmap, SimCC
+from posetrack.codecs import Codec
 from posetrack.errors import ModelError
 from posetrack.geometry import CropTransform, box_area, box_centers, clip_boxes
-from posetrack.normalize import Normalizer
+from posetrack.normalize import InputBatch, picture_sides
 from posetrack.skeletons import Skeleton
 from posetrack.types import Floats, Image, Poses
 
 if TYPE_CHECKING:
-    from posetrack.backends.protocol import Backend
+    from posetrack.backends.protocol import Array, Backend
     from posetrack.zoo import ResolvedModel
 
 
@@ -28,8 +28,8 @@ class Estimator:
 
     Args:
         model: a card, or what `posetrack.zoo.find` returned.
-        backend: the loaded graph, ``input`` (N, 3, H, W) -> ``simcc_x``, ``simcc_y``, or
-            ``heatmaps`` where the card's codec says so.
+        backend: the loaded graph, ``input`` (N, 3, H, W) -> ``simcc_x``, ``simcc_y``, or what the
+            card's codec says; uint8 (N, H, W, 3) where the card says that it is folded.
         max_batch: crops a run; more people are split over several.
         flip_test: average with the answer to the mirrored crops: a little better, twice as long.
     """
@@ -53,12 +53,8 @@ class Estimator:
         self.max_batch = self._fixed_batch or max(1, max_batch)
         self.flip_test = flip_test
         self._codec = card.decoder()
-        self._outputs = _output_names(card, self._codec, backend)
-        width, height = self.input_size
-        self._crop = np.empty((height, width, 3), np.uint8)
-        # Untouched pages cost nothing: memory follows the number of people there really are.
-        self._batch = np.zeros((self.max_batch, 3, height, width), np.float32)
-        self._normalize = Normalizer(card.input.color, card.input.mean, card.input.std)
+        self._outputs = output_names(card, self._codec, backend)
+        self._batch = InputBatch(card.input, self.input_size, self.max_batch)
 
     @classmethod
     def load(
@@ -134,18 +130,19 @@ class Estimator:
             boxes, self.input_size, self.card.codec.padding, udp=self._codec.udp
         )
         for row, matrix in enumerate(transform.matrices()):
-            cv2.warpAffine(image, matrix, self.input_size, dst=self._crop, flags=cv2.INTER_LINEAR)
-            self._normalize(self._crop, self._batch[row])
-        batch = self._batch[: self._fixed_batch or len(boxes)]
-        answers = self._answer(batch)
+            crop = self._batch.canvas(row)
+            cv2.warpAffine(image, matrix, self.input_size, dst=crop, flags=cv2.INTER_LINEAR)
+            self._batch.fill(row)
+        count = self._fixed_batch or len(boxes)
+        answers = self._answer(self._batch.first(count))
         if self.flip_test:
-            mirrored = self._answer(np.ascontiguousarray(batch[..., ::-1]))
+            mirrored = self._answer(self._batch.mirrored(count))
             answers = self._codec.average(answers, mirrored, self.skeleton.flip_order)
         keypoints_crop, scores = self._codec.decode(*(part[: len(boxes)] for part in answers))
         return transform.inverse(keypoints_crop), scores
 
-    def _answer(self, batch: Floats) -> list[Floats]:
-        """What the codec reads, for crops (n, 3, h, w)."""
+    def _answer(self, batch: Array) -> list[Floats]:
+        """What the codec reads, for the crops of an `InputBatch`."""
         spec = self.backend.inputs[0]
         outputs = self.backend.run({spec.name: batch.astype(spec.dtype, copy=False)})
         return [np.asarray(outputs[name], np.float32) for name in self._outputs]
@@ -153,13 +150,11 @@ class Estimator:
 
 def _check_graph(card: ModelCard, skeleton: Skeleton, backend: Backend) -> int | None:
     """The batch size of a graph that takes no other, after checking size and keypoint count."""
-    shape = backend.inputs[0].shape
-    if len(shape) != 4 or shape[1] not in (3, None):
-        raise ModelError(f"{card.name} takes {shape}: a pose model takes (N, 3, H, W)")
     width, height = card.input.size
-    if shape[2] not in (height, None) or shape[3] not in (width, None):
+    sides = picture_sides(card, backend.inputs[0])
+    if sides[0] not in (width, None) or sides[1] not in (height, None):
         raise ModelError(
-            f"{card.name}: the card says {width}x{height}, the graph takes {shape[3]}x{shape[2]}: "
+            f"{card.name}: the card says {width}x{height}, the graph takes {sides[0]}x{sides[1]}: "
             "correct the card's input size"
         )
     answer = backend.outputs[0].shape
@@ -169,11 +164,15 @@ def _check_graph(card: ModelCard, skeleton: Skeleton, backend: Backend) -> int |
             f"{card.name}: the graph has {found} keypoints, skeleton {skeleton.name!r} has "
             f"{len(skeleton)}: correct the card's skeleton"
         )
-    return shape[0]
+    return backend.inputs[0].shape[0]
 
 
-def _output_names(card: ModelCard, codec: SimCC | Heatmap, backend: Backend) -> list[str]:
-    """The names of what the codec reads; a foreign graph may call them otherwise."""
+def output_names(card: ModelCard, codec: Codec, backend: Backend) -> list[str]:
+    """The names of what the codec reads; a foreign graph may call them otherwise.
+
+    Raises:
+        ModelError: the graph puts out something else.
+    """
     expected = codec.outputs
     wanted, names = [name for name, _ in expected], [spec.name for spec in backend.outputs]
     if set(wanted) <= set(names):

@@ -33,6 +33,7 @@ def open_model(
         name_or_path,
         task=task,
         formats=model_formats(backend),
+        precision=precision,
         allow_unverified=allow_unverified,
     )
     opened = open_backend(

@@ -31,16 +31,19 @@ BACKENDS = {
     "onnxruntime": "posetrack.backends.onnxruntime:OnnxRuntimeBackend",
     "openvino": "posetrack.backends.openvino:OpenVinoBackend",
     "torch": "posetrack.backends.torch:TorchBackend",
+    "ncnn": "posetrack.backends.ncnn:NcnnBackend",
 }
 """Name -> ``module:Class``. The class is called like `open_backend`, without the kind."""
 
 ALIASES = {"ort": "onnxruntime", "onnx": "onnxruntime", "ov": "openvino", "pytorch": "torch"}
 ALIASES |= {"trt": "tensorrt"}
 
-NOT_YET = ("tensorrt", "ncnn")
+NOT_YET = ("tensorrt",)
 """Known by name, so that asking for one is answered plainly; this version runs none of them."""
 
-EXTRAS = {"torch": "torch", "openvino": "openvino", "onnxruntime": ""}
+EXTRAS = {"torch": "torch", "openvino": "openvino", "onnxruntime": "", "ncnn": "ncnn"}
+FORMATS = {"torch": ("pth",), "openvino": ("openvino", "onnx"), "ncnn": ("ncnn",)}
+"""What a backend loads if that is not ``onnx`` alone, the preferred one first."""
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 
 
@@ -92,8 +95,8 @@ def backend_name(kind: str) -> str:
 
 
 def model_formats(kind: str) -> tuple[str, ...]:
-    """File formats the backend loads, the preferred one first: ``onnx`` or ``pth``."""
-    return ("pth",) if backend_name(kind) == "torch" else ("onnx",)
+    """File formats the backend loads, as model cards name them, the preferred one first."""
+    return FORMATS.get(backend_name(kind), ("onnx",))
 
 
 def threads_ahead(kind: str, threads: int | None) -> int | None:
@@ -120,7 +123,7 @@ def open_backend(
 
     Args:
         kind: a name of `BACKENDS`, an alias, or ``module:Class`` of your own.
-        model: an .onnx file, or a .pth checkpoint for the torch backend.
+        model: an .onnx file, or what else the backend loads (`model_formats`).
         device: ``cpu``, ``cuda``, ``cuda:1``, ... is used or refused; only ``auto`` chooses.
         threads: for the CPU; None takes every core this process may use.
         precision: what to compute in; refused where the backend cannot.

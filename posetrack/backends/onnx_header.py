@@ -19,6 +19,10 @@ _MODEL_GRAPH, _MODEL_METADATA = 7, 14
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_INPUT, _GRAPH_OUTPUT = 1, 5, 11, 12
 _DTYPES = {1: "f4", 2: "u1", 3: "i1", 6: "i4", 7: "i8", 9: "?", 10: "f2", 11: "f8"}
 
+PRECISION = "posetrack.precision"
+"""Metadata entry of graphs that posetrack wrote in another precision than fp32."""
+_QUANTIZED = frozenset({"QLinearConv", "DequantizeLinear", "ConvInteger", "QGemm"})
+
 _Field = tuple[int, "int | memoryview"]
 
 
@@ -30,6 +34,14 @@ class OnnxHeader:
     outputs: tuple[TensorSpec, ...]
     operators: frozenset[str]
     metadata: dict[str, str]
+
+    @property
+    def precision(self) -> str:
+        """What the graph says to compute in: ``int8``, ``fp16`` or ``fp32``."""
+        if self.operators & _QUANTIZED:
+            return "int8"
+        half = any(spec.dtype == np.float16 for spec in self.inputs)
+        return "fp16" if half else self.metadata.get(PRECISION, "fp32")
 
 
 def read_header(path: Path) -> OnnxHeader:

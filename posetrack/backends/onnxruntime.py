@@ -39,7 +39,6 @@ By default it spins for milliseconds: the workers of one session then take the c
 Workers that sleep at once cost each run a wake-up for every operator.
 """
 
-_QUANTIZED = frozenset({"QLinearConv", "DequantizeLinear", "ConvInteger", "QGemm"})
 _STATE = ort.capi.onnxruntime_pybind11_state
 _ERRORS: tuple[type[Exception], ...] = (
     RuntimeError,
@@ -86,8 +85,7 @@ class OnnxRuntimeBackend:
             raise BackendError(
                 f"onnxruntime has no option {unknown[0]!r}: known are {', '.join(OPTIONS)}"
             )
-        header = read_header(model)
-        self.precision = _precision(header.inputs, header.operators)
+        self.precision = read_header(model).precision
         if precision not in (self.precision, "fp32"):
             raise BackendError(
                 f"precision {precision} asked, {model.name} computes in {self.precision} and "
@@ -174,13 +172,6 @@ def _open(model: Path, options: Any, provider: Any, asked: str) -> Any:
             "the CUDA libraries, or ask for device cpu"
         )
     return session
-
-
-def _precision(inputs: tuple[TensorSpec, ...], operators: frozenset[str]) -> str:
-    if operators & _QUANTIZED:
-        return "int8"
-    half = any(spec.dtype == np.float16 for spec in inputs)
-    return "fp16" if half else "fp32"
 
 
 def _spec(value: Any) -> TensorSpec:

@@ -50,13 +50,14 @@ class OpenVinoBackend:
             read_header(model)  # names a corrupt file in one line, which OpenVINO does not
         name, self.device = _choose(device)
         settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
-        if precision in HINTS:  # int8 is a property of the graph
-            settings["INFERENCE_PRECISION_HINT"] = HINTS[precision]
+        # int8 is a property of the graph; what is not quantised in it is computed in fp32.
+        settings["INFERENCE_PRECISION_HINT"] = HINTS.get(precision, "f32")
         if threads is not None and name == "CPU":
             settings["INFERENCE_NUM_THREADS"] = threads
         settings |= {str(key): value for key, value in (options or {}).items()}
-        self._compiled = _compile(model, name, settings)
-        self.precision = _precision(self._compiled, precision)
+        graph = _read(model)
+        self._compiled = _compile(graph, model, name, settings)
+        self.precision = _precision(self._compiled, precision, quantised=_quantised(graph))
         self._request: Any = self._compiled.create_infer_request()
         self.inputs = tuple(map(_spec, self._compiled.inputs))
         self.outputs = tuple(map(_spec, self._compiled.outputs))
@@ -97,18 +98,41 @@ def _choose(device: str) -> tuple[str, str]:
     return wanted, device.lower()
 
 
-def _compile(model: Path, device: str, settings: Mapping[str, Any]) -> Any:
+def _read(model: Path) -> Any:
+    if model.suffix == ".xml" and not model.with_suffix(".bin").is_file():
+        raise ModelError(f"{model} has no {model.stem}.bin beside it: copy both files")
     try:
         with _compiling:
-            return _core().compile_model(str(model), device, dict(settings))
+            return _core().read_model(str(model))
     except (RuntimeError, ValueError, TypeError) as error:
-        text = " ".join(str(error).split())[-300:]
-        raise ModelError(f"{model} cannot be loaded by openvino: {text}") from error
+        raise _unreadable(model, error) from error
 
 
-def _precision(compiled: Any, asked: str) -> str:
-    if asked == "int8":
-        return asked
+def _compile(graph: Any, model: Path, device: str, settings: Mapping[str, Any]) -> Any:
+    try:
+        with _compiling:
+            return _core().compile_model(graph, device, dict(settings))
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise _unreadable(model, error) from error
+
+
+def _unreadable(model: Path, error: Exception) -> ModelError:
+    text = " ".join(str(error).split())[-300:]
+    return ModelError(f"{model} cannot be loaded by openvino: {text}")
+
+
+def _quantised(graph: Any) -> bool:
+    return any(operation.get_type_name() == "FakeQuantize" for operation in graph.get_ops())
+
+
+def _precision(compiled: Any, asked: str, *, quantised: bool) -> str:
+    """What the compiled model computes in; refused where that is not what was asked for."""
+    if asked == "int8" and not quantised:
+        raise BackendError(
+            "precision int8 asked, the graph is not quantised: posetrack export --precision int8"
+        )
+    if quantised and asked in ("int8", "fp32"):
+        return "int8"
     hint = str(compiled.get_property("INFERENCE_PRECISION_HINT"))
     for name, element in (("fp32", "float32"), ("bf16", "bfloat16"), ("fp16", "float16")):
         if element in hint or hint == HINTS[name]:

@@ -189,6 +189,7 @@ def find_model(config: RunConfig, task: Task, *, allow_unverified: bool = False)
             name,
             task=task,
             formats=model_formats(config.backend.kind),
+            precision=config.backend.precision,
             allow_unverified=allow_unverified,
             progress=downloads.update,
         )

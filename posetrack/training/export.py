@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from posetrack.backends import open_backend
 from posetrack.cards import ModelCard, ModelFile
 from posetrack.errors import ModelError
+from posetrack.export.fold import append_nms
+from posetrack.export.graph import OPSET
 from posetrack.networks.checkpoint import HALF_SUFFIX, Spec, read_checkpoint
 from posetrack.networks.heatmap import HeatmapPose
 from posetrack.networks.rtmdet import RTMDet
@@ -26,7 +28,6 @@ from posetrack.zoo.conventions import card_for_detector, card_for_pose
 if TYPE_CHECKING:
     import onnx
 
-OPSET = 17
 TOLERANCE = 1e-4
 """Largest difference from PyTorch, as a share of the largest output."""
 HALF_TOLERANCE = 2e-2
@@ -55,7 +56,7 @@ def export_onnx(
     """Write `network` as ONNX (opset 17, dynamic batch) and return its distance from PyTorch.
 
     A pose network gives ``simcc_x`` and ``simcc_y``, or ``heatmaps``, a detector ``boxes`` and
-    ``scores`` before NMS, or ``dets`` and ``labels`` where `nms` puts it inside (batch 1).
+    ``scores`` before NMS, or ``dets`` and ``labels`` where `nms` puts it inside.
 
     Args:
         input_size: (width, height).
@@ -168,45 +169,6 @@ def store_half(model: onnx.ModelProto, *, smallest: int = 256) -> None:
         casts.append(helper.make_node("Cast", [half.name], [name], to=TensorProto.FLOAT))
     for cast in reversed(casts):
         model.graph.node.insert(0, cast)
-
-
-def append_nms(model: onnx.ModelProto, score: float, iou: float, *, most: int = 100) -> None:
-    """Put NMS behind ``boxes`` and ``scores`` of a one-class graph (batch 1), in place."""
-    from onnx import TensorProto, helper, numpy_helper
-
-    constants = {
-        "nms_most": np.array([most], np.int64),
-        "nms_iou": np.array([iou], np.float32),
-        "nms_score": np.array([score], np.float32),
-        "nms_column": np.array([2], np.int64),
-        "nms_flat": np.array([-1], np.int64),
-    }
-    model.graph.initializer.extend(numpy_helper.from_array(v, k) for k, v in constants.items())
-    node, zeros = helper.make_node, numpy_helper.from_array(np.zeros(1, np.int64))
-    model.graph.node.extend(
-        [
-            node("Transpose", ["scores"], ["nms_scores"], perm=[0, 2, 1]),
-            node(
-                "NonMaxSuppression",
-                ["boxes", "nms_scores", "nms_most", "nms_iou", "nms_score"],
-                ["nms_picked"],
-            ),
-            node("Gather", ["nms_picked", "nms_column"], ["nms_rows"], axis=1),
-            node("Reshape", ["nms_rows", "nms_flat"], ["nms_index"]),
-            node("Concat", ["boxes", "scores"], ["nms_both"], axis=2),
-            node("Gather", ["nms_both", "nms_index"], ["dets"], axis=1),
-            node("Shape", ["dets"], ["nms_shape"], end=2),
-            node("ConstantOfShape", ["nms_shape"], ["labels"], value=zeros),
-        ]
-    )
-    del model.graph.output[:]
-    rows = ["batch", "found"]
-    model.graph.output.extend(
-        [
-            helper.make_tensor_value_info("dets", TensorProto.FLOAT, [*rows, 5]),
-            helper.make_tensor_value_info("labels", TensorProto.INT64, rows),
-        ]
-    )
 
 
 def export_model(

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
+
 from posetrack.backends.onnx_header import OnnxHeader, read_header
 from posetrack.backends.protocol import TensorSpec
 from posetrack.cards import Codec, Input, ModelCard, ModelFile
@@ -26,6 +28,8 @@ SKELETONS = {
     133: "coco_wholebody",
 }
 """The set that published models with so many keypoints use; ap10k (17 too) needs a card."""
+
+_Size = tuple[int | None, int | None]
 
 DETECTOR_SIZE = (320, 320)
 """For graphs that take any size: RTMDet-nano's own."""
@@ -92,11 +96,15 @@ def card_for_onnx(path: Path) -> ModelCard:
     """A card for a bare ONNX file. Raises ModelError where its outputs tell nothing."""
     header = read_header(path)
     file = ModelFile(format="onnx", path=path.name)
+    size, folded = _picture(path, header)
+    card = _card(path, header, size, file)
+    if folded:
+        card = card.model_copy(update={"input": card.input.model_copy(update={"folded": True})})
+    return card
+
+
+def _card(path: Path, header: OnnxHeader, size: _Size, file: ModelFile) -> ModelCard:
     names = {spec.name for spec in header.outputs}
-    shape = header.inputs[0].shape if header.inputs else ()
-    if len(header.inputs) != 1 or len(shape) != 4 or shape[1] not in (3, None):
-        raise ModelError(f"{path} does not take one (N, 3, H, W) picture: write a card for it")
-    size = (shape[3], shape[2])
     if {"dets", "labels"} <= names or {"boxes", "scores"} <= names:
         known = size if None not in size else DETECTOR_SIZE
         return card_for_detector(
@@ -106,21 +114,33 @@ def card_for_onnx(path: Path) -> ModelCard:
             classes=_classes(header),
             architecture="rtmdet",
         )
-    lines = _simcc_outputs(header)
+    lines = _simcc_outputs(header, size)
     if lines is not None:
         return _pose_card(path, lines, file)
-    if names == {"heatmaps"} and None not in size:
-        return card_for_pose(
+    if names in ({"heatmaps"}, {"keypoints"}) and None not in size:
+        decoded = names == {"keypoints"}
+        card = card_for_pose(
             path.stem,
             file,
             size=size,  # type: ignore[arg-type]
             keypoints=header.outputs[0].shape[1] or 0,
-            architecture="cspnext",
+            architecture="rtmpose" if decoded else "cspnext",
         )
+        return card.model_copy(update={"codec": Codec(kind="decoded")}) if decoded else card
     raise ModelError(
         f"{path} puts out {', '.join(sorted(names))}, which tells neither detector nor pose model: "
         f"write {path.stem}.card.yaml beside it (docs/models.md)"
     )
+
+
+def _picture(path: Path, header: OnnxHeader) -> tuple[_Size, bool]:
+    """(width, height) of the one picture a graph takes, and whether it takes bytes (N, H, W, 3)."""
+    shape = header.inputs[0].shape if header.inputs else ()
+    folded = bool(header.inputs) and header.inputs[0].dtype == np.uint8
+    if len(header.inputs) != 1 or len(shape) != 4 or shape[3 if folded else 1] not in (3, None):
+        raise ModelError(f"{path} does not take one (N, 3, H, W) picture: write a card for it")
+    height, width = shape[1:3] if folded else shape[2:4]
+    return (width, height), folded
 
 
 def clean_name(text: str) -> str:
@@ -128,14 +148,14 @@ def clean_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._") or "model"
 
 
-def _simcc_outputs(header: OnnxHeader) -> tuple[TensorSpec, TensorSpec] | None:
+def _simcc_outputs(header: OnnxHeader, size: _Size) -> tuple[TensorSpec, TensorSpec] | None:
     """The x and the y output, by name or by having two bins for each pixel of the input."""
     named = {spec.name: spec for spec in header.outputs}
     if "simcc_z" in named:
         return None
     if {"simcc_x", "simcc_y"} <= set(named):
         return named["simcc_x"], named["simcc_y"]
-    height, width = header.inputs[0].shape[2:]
+    width, height = size
     if len(header.outputs) != 2 or height is None or width is None:
         return None
     x, y = header.outputs

@@ -20,6 +20,8 @@ from posetrack.zoo.download import Address, Progress, fetch, is_url
 from posetrack.zoo.sdk import GRAPH, card_for_sdk, find_sdk_folder
 
 CHECKPOINTS = frozenset({".pth", ".pt", ".ckpt"})
+GRAPHS = {".onnx": "onnx", ".xml": "openvino", ".param": "ncnn"}
+"""Files that a runtime loads as they are, and their formats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class _Wish:
     """What the caller wants and allows, as one argument."""
 
     formats: tuple[str, ...]
+    precision: str
     allow_unverified: bool
     progress: Progress | None
 
@@ -50,6 +53,7 @@ def find(
     *,
     task: Task | None = None,
     formats: Sequence[str] = ("onnx",),
+    precision: str = "fp32",
     allow_unverified: bool = False,
     progress: Progress | None = None,
 ) -> ResolvedModel:
@@ -58,7 +62,8 @@ def find(
     `name_or_path` is None (the embedded model of `task`), a name of `list_models`, a folder with
     ``card.yaml``, a card file, an .onnx file, an MMDeploy folder or zip, an official .pth, an
     address of one of these, or ``CARD@FILE``: a card by name or path for a file that has none.
-    `formats` are what the backend loads, ``onnx`` or ``pth``.
+    `formats` are what the backend loads, see `backends.model_formats`; of a card's files of one
+    format that of `precision` is taken, where there is one.
 
     Raises:
         ModelNotFound: nothing of that name or path.
@@ -66,7 +71,7 @@ def find(
         DownloadError: it could not be fetched, or cannot be verified.
         BackendMissing: it is a checkpoint and PyTorch is not installed.
     """
-    wish = _Wish(tuple(formats), allow_unverified, progress)
+    wish = _Wish(tuple(formats), precision, allow_unverified, progress)
     if name_or_path is None:
         if task is None:
             raise ModelError("neither a model nor a task was named: name one")
@@ -98,7 +103,7 @@ def _resolve(wanted: str | Path, wish: _Wish) -> ResolvedModel:
     if not path.exists() and "@" in text:
         card, _, file = text.partition("@")
         return _bound(card, Path(file).expanduser(), wish)
-    looks_like_path = isinstance(wanted, Path) or path.suffix in {".onnx", ".zip", *CHECKPOINTS}
+    looks_like_path = isinstance(wanted, Path) or path.suffix in {".zip", *GRAPHS, *CHECKPOINTS}
     looks_like_path |= path.name != text or path.suffix in {".yaml", ".yml"}
     if not looks_like_path:
         try:
@@ -119,8 +124,8 @@ def _from_path(path: Path, wish: _Wish) -> ResolvedModel:
         local = any(file.path and (path.parent / file.path).exists() for file in card.files)
         folder = path.parent if local else models_dir() / card.name
         return _from_entry(Entry(card, "file", folder), wish)
-    if path.suffix == ".onnx":
-        return _checked(_card_beside(path) or card_for_onnx(path), path, wish)
+    if path.suffix in GRAPHS:
+        return _checked(_card_beside(path) or _inferred(path), path, wish)
     if path.suffix in CHECKPOINTS:
         return _from_checkpoint(path, _card_beside(path), wish)
     if path.suffix == ".zip":
@@ -208,13 +213,14 @@ def _from_entry(model: Entry, wish: _Wish) -> ResolvedModel:
 
 def _by_preference(model: Entry, wish: _Wish) -> Iterator[ModelFile]:
     """Files of the card that lead to a wanted format: what is here, then what can be verified."""
-    leads = {"onnx": ("onnx", "sdk-zip", "pth"), "pth": ("pth",)}
-    kinds = [kind for wanted in wish.formats for kind in leads.get(wanted, ())]
+    leads = {"onnx": ("onnx", "sdk-zip", "pth")}
+    kinds = [kind for wanted in wish.formats for kind in leads.get(wanted, (wanted,))]
     usable = [file for file in model.card.files if file.format in kinds]
     return iter(
         sorted(
             usable,
             key=lambda file: (
+                file.precision != wish.precision,
                 not model.path_of(file).is_file(),
                 file.digest is None and file.path is None,
                 kinds.index(file.format),
@@ -225,6 +231,9 @@ def _by_preference(model: Entry, wish: _Wish) -> Iterator[ModelFile]:
 
 def _use(model: Entry, file: ModelFile, path: Path, wish: _Wish) -> ResolvedModel:
     check_file(path, file)
+    for other in model.card.files:
+        if other.format == "weights":
+            check_file(model.path_of(other), other)
     if file.format == "sdk-zip":
         unpacked = _from_zip(path, model.folder / path.stem, wish, model.card)
         return ResolvedModel(model.card, unpacked.path, model.origin)
@@ -246,13 +255,21 @@ def _from_checkpoint(path: Path, card: ModelCard | None, wish: _Wish) -> Resolve
 
 
 def _checked(card: ModelCard, path: Path, wish: _Wish) -> ResolvedModel:
-    if "onnx" not in wish.formats:
-        raise ModelError(
-            f"{path} is ONNX, this backend runs {' or '.join(wish.formats)}: use --backend "
-            "onnxruntime, or give the checkpoint"
-        )
-    read_header(path)
+    kind = GRAPHS[path.suffix]
+    if kind not in wish.formats:
+        hint = "use --backend onnxruntime, or give the checkpoint"
+        if kind != "onnx":
+            hint = f"use --backend {kind}, or give the .onnx file"
+        raise ModelError(f"{path} is {kind}, this backend runs {' or '.join(wish.formats)}: {hint}")
+    if kind == "onnx":
+        read_header(path)
     return ResolvedModel(card, path)
+
+
+def _inferred(path: Path) -> ModelCard:
+    if path.suffix != ".onnx":
+        raise ModelError(f"{path} brings no card: give its folder, or CARD@{path.name}")
+    return card_for_onnx(path)
 
 
 def _card_beside(path: Path) -> ModelCard | None:

@@ -8,10 +8,14 @@ import graphs
 import numpy as np
 import pytest
 
+from posetrack import zoo
 from posetrack.backends import open_backend
-from posetrack.errors import BackendError, DeviceError, ModelError
+from posetrack.errors import BackendError, DeviceError, DownloadError, ModelError
+from posetrack.estimator import Estimator
+from posetrack.export.job import Plan, export
+from posetrack.export.parity import TOLERANCES
 
-pytest.importorskip("openvino")
+ov = pytest.importorskip("openvino")
 
 
 @pytest.fixture
@@ -59,3 +63,36 @@ def test_a_wrong_input_is_one_line(model: Path) -> None:
     with pytest.raises(BackendError, match="openvino on cpu: ") as caught:
         backend.run({"other": np.zeros((1, 3, 64, 32), np.float32)})
     assert "\n" not in str(caught.value)
+
+
+def test_a_precision_is_what_was_asked_for_or_refused(model: Path) -> None:
+    """Left alone OpenVINO computes in bf16 on CPUs that have it."""
+    batch = np.random.default_rng(0).normal(size=(1, 3, 64, 32)).astype(np.float32)
+    exact = open_backend("onnxruntime", model).run({"input": batch})["simcc_x"]
+    full = open_backend("openvino", model, precision="fp32")
+    hint = full._compiled.get_property("INFERENCE_PRECISION_HINT")  # type: ignore[attr-defined]
+    assert "float32" in str(hint) or "f32" in str(hint)
+    np.testing.assert_allclose(full.run({"input": batch})["simcc_x"], exact, atol=1e-6)
+    if "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        assert open_backend("openvino", model, precision="bf16").precision == "bf16"
+    else:
+        with pytest.raises(BackendError, match="this device computes in fp32"):
+            open_backend("openvino", model, precision="bf16")
+    with pytest.raises(BackendError, match="int8 asked, the graph is not quantised"):
+        open_backend("openvino", model, precision="int8")
+
+
+def test_an_exported_folder_runs_with_everything_inside(tmp_path: Path) -> None:
+    plan = Plan(target="openvino", precision="fp16", fold="all")
+    card, parity = export(zoo.find(task="pose"), tmp_path, plan, name="ov")
+    assert parity.within(TOLERANCES["fp16"])
+    assert [file.format for file in card.files] == ["openvino", "weights"]
+    estimator = Estimator.load(tmp_path, backend="openvino", threads=1)
+    assert estimator.backend.inputs[0].dtype == np.uint8
+    with pytest.raises(DownloadError, match="cannot be used as onnx"):
+        Estimator.load(tmp_path)
+    with pytest.raises(ModelError, match="is openvino, this backend runs onnx"):
+        zoo.find(tmp_path / "model.xml")
+    (tmp_path / "model.bin").unlink()
+    with pytest.raises(ModelError, match=r"no model\.bin beside it"):
+        open_backend("openvino", tmp_path / "model.xml")

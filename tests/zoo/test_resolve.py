@@ -254,7 +254,7 @@ def test_a_checkpoint_without_torch_is_one_line(
 
 
 def test_an_onnx_model_is_refused_for_a_backend_of_checkpoints(graph: Path) -> None:
-    with pytest.raises(ModelError, match="is ONNX, this backend runs pth"):
+    with pytest.raises(ModelError, match="is onnx, this backend runs pth"):
         zoo.find(graph, formats=("pth",))
 
 

@@ -64,7 +64,7 @@ def quantise(
 
 
 def _kept_in_float(model: onnx.ModelProto) -> set[str]:
-    """Names of what is around the convolutions, and of those convolutions that only the tail reads."""
+    """Names of what is around the convolutions, and of those that only the tail reads."""
     kept = around(model, CONVOLUTIONS)
     last = set()
     for node in model.graph.node:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from posetrack.errors import ModelError
+
 if TYPE_CHECKING:
     from posetrack.backends.protocol import Backend
     from posetrack.zoo import ResolvedModel
@@ -44,4 +46,36 @@ def open_model(
         precision=precision,
         options=options,
     )
+    prove(model, opened)
     return model, opened
+
+
+def prove(model: ResolvedModel, opened: Backend) -> None:
+    """Compare an engine that was built just now with its ONNX graph.
+
+    Only a backend that builds engines has `built`; the others answer for their files.
+
+    Raises:
+        ModelError: it differs more than its precision may; it is then removed, see
+            `posetrack.export.parity`.
+    """
+    if not hasattr(opened, "built"):
+        return
+    from posetrack.backends import open_backend
+    from posetrack.detector import Detector
+    from posetrack.estimator import Estimator
+    from posetrack.export.parity import require_parity
+
+    part = Estimator if model.card.task == "pose" else Detector
+    engine = part(model, opened)
+    engine.warm_up()  # an engine whose sides were free is built now
+    if not opened.built:
+        return
+    plain = open_backend("onnxruntime", model.path)
+    try:
+        require_parity(model.name, part(model, plain), engine, opened.precision)
+    except ModelError:
+        opened.discard()  # type: ignore[attr-defined]
+        raise
+    finally:
+        plain.close()

@@ -32,16 +32,16 @@ BACKENDS = {
     "openvino": "posetrack.backends.openvino:OpenVinoBackend",
     "torch": "posetrack.backends.torch:TorchBackend",
     "ncnn": "posetrack.backends.ncnn:NcnnBackend",
+    "tensorrt": "posetrack.backends.tensorrt:TensorRtBackend",
 }
 """Name -> ``module:Class``. The class is called like `open_backend`, without the kind."""
 
 ALIASES = {"ort": "onnxruntime", "onnx": "onnxruntime", "ov": "openvino", "pytorch": "torch"}
 ALIASES |= {"trt": "tensorrt"}
 
-NOT_YET = ("tensorrt",)
-"""Known by name, so that asking for one is answered plainly; this version runs none of them."""
-
-EXTRAS = {"torch": "torch", "openvino": "openvino", "onnxruntime": "", "ncnn": "ncnn"}
+EXTRAS = {"torch": "torch", "openvino": "openvino", "ncnn": "ncnn", "tensorrt": "trt"}
+UNPROVEN = {"tensorrt": "not yet run on hardware"}
+"""What is written against a documented interface and nobody has run."""
 FORMATS = {"torch": ("pth",), "openvino": ("openvino", "onnx"), "ncnn": ("ncnn",)}
 """What a backend loads if that is not ``onnx`` alone, the preferred one first."""
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
@@ -55,7 +55,7 @@ class Installed:
         name: the backend.
         version: of its package, None where it is not installed.
         runs: whether this version of posetrack can run it here.
-        hint: what to do where it cannot.
+        hint: what to do where it cannot, or what to know where it can.
     """
 
     name: str
@@ -67,13 +67,10 @@ class Installed:
 def installed() -> tuple[Installed, ...]:
     """Every known backend and whether its package is here; nothing heavy is imported."""
     rows = []
-    for name in (*BACKENDS, *NOT_YET):
+    for name in BACKENDS:
         version = _version(name)
-        if name in NOT_YET:
-            hint = "not run by this version of posetrack"
-        else:
-            hint = "" if version else _install_hint(name)
-        rows.append(Installed(name, version, version is not None and name in BACKENDS, hint))
+        hint = UNPROVEN.get(name, "") if version else _install_hint(name)
+        rows.append(Installed(name, version, version is not None, hint))
     return tuple(rows)
 
 
@@ -84,11 +81,11 @@ def backend_name(kind: str) -> str:
         BackendError: no backend of that name.
     """
     name = ALIASES.get(kind.lower(), kind.lower())
-    if name in BACKENDS or name in NOT_YET:
+    if name in BACKENDS:
         return name
     if ":" in kind:
         return kind
-    known = (*BACKENDS, *NOT_YET)
+    known = tuple(BACKENDS)
     near = difflib.get_close_matches(name, known, 1)
     hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}, or module:Class"
     raise BackendError(f"no backend named {kind!r}: {hint}")
@@ -136,8 +133,6 @@ def open_backend(
         BackendError: anything else that keeps it from loading.
     """
     name = backend_name(kind)
-    if name in NOT_YET:
-        raise BackendMissing(_not_yet(name))
     if not Path(model).is_file():
         raise ModelNotFound(f"model file {model} not found: check the path")
     if precision not in PRECISIONS:
@@ -176,15 +171,5 @@ def _version(package: str) -> str | None:
 
 
 def _install_hint(name: str) -> str:
-    extra = EXTRAS[name]
+    extra = EXTRAS.get(name)
     return f"pip install posetrack[{extra}]" if extra else f"pip install {name}"
-
-
-def _not_yet(name: str) -> str:
-    found = _version(name)
-    here = f"{name} {found} is installed" if found else f"the package {name} is not installed"
-    return f"backend {name} asked, {here}, and this version does not run it: use {_alternatives()}"
-
-
-def _alternatives() -> str:
-    return " or ".join(name for name in BACKENDS if _version(name)) or "onnxruntime"

@@ -1,4 +1,7 @@
-"""ONNX Runtime: one session a model, whose threads soon sleep when it has nothing to do."""
+"""ONNX Runtime: one session a model, whose threads soon sleep when it has nothing to do.
+
+The providers of GPUs are written against their documented interface and not yet run on hardware.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +24,18 @@ PROVIDERS = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
     "coreml": "CoreMLExecutionProvider",
     "directml": "DmlExecutionProvider",
 }
+OPENVINO_DEVICES = ("cpu", "gpu", "npu")
 INSTALL = {
     "cuda": "onnxruntime-gpu",
     "tensorrt": "onnxruntime-gpu",
+    "openvino": "onnxruntime-openvino",
     "directml": "onnxruntime-directml",
 }
-OPTIONS = ("optimize", "provider_options", "profile")
+OPTIONS = ("optimize", "provider_options", "profile", "io_binding")
 
 SPIN_US = 50
 """How long an idle worker waits awake for more work.
@@ -63,6 +69,7 @@ _DTYPES = {
     "tensor(int64)": np.int64,
     "tensor(bool)": np.bool_,
 }
+_TYPES = {np.dtype(kind): name for name, kind in _DTYPES.items()}
 
 
 class OnnxRuntimeBackend:
@@ -94,6 +101,12 @@ class OnnxRuntimeBackend:
         session_options, self.threads = _session_options(threads, settings)
         provider, self.device = _choose(device, settings.get("provider_options"))
         self._session: Any = _open(model, session_options, provider, device)
+        family, _, number = self.device.partition(":")
+        on_gpu = family in ("cuda", "tensorrt")
+        self._binding: _Binding | None = None
+        if settings.get("io_binding", on_gpu):
+            place = ("cuda", int(number)) if on_gpu else ("cpu", 0)
+            self._binding = _Binding(self._session, *place)
         self.inputs = tuple(map(_spec, self._session.get_inputs()))
         self.outputs = tuple(map(_spec, self._session.get_outputs()))
         self._names = [spec.name for spec in self.outputs]
@@ -103,14 +116,47 @@ class OnnxRuntimeBackend:
         if self._session is None:
             raise BackendError("this model was closed: open it again")
         try:
-            values = self._session.run(self._names, dict(inputs))
+            if self._binding is not None:
+                values = self._binding.run(inputs, self._names)
+            else:
+                values = self._session.run(self._names, dict(inputs))
         except _ERRORS as error:
             raise BackendError(f"onnxruntime on {self.device}: {_first_line(error)}") from error
         return dict(zip(self._names, values, strict=True))
 
     def close(self) -> None:
         """Free the session."""
-        self._session = None
+        self._session = self._binding = None
+
+
+class _Binding:
+    """Inputs in buffers on the device that are kept, outputs where the device makes them.
+
+    `InferenceSession.run` allocates device memory for every input of every run; here one buffer an
+    input and shape is filled again, and one copy brings all outputs back.
+    """
+
+    def __init__(self, session: Any, device: str, number: int) -> None:
+        self._session, self._place = session, (device, number)
+        self._buffers: dict[tuple[str, tuple[int, ...]], Any] = {}
+
+    def run(self, inputs: Mapping[str, Array], names: list[str]) -> list[Array]:
+        """Outputs in the order of `names`, on the host."""
+        binding = self._session.io_binding()
+        for name, value in inputs.items():
+            key = name, value.shape
+            buffer = self._buffers.get(key)
+            if buffer is None or buffer.data_type() != _TYPES.get(value.dtype):
+                buffer = ort.OrtValue.ortvalue_from_numpy(value, *self._place)
+                self._buffers[key] = buffer
+            else:
+                buffer.update_inplace(np.ascontiguousarray(value))
+            binding.bind_ortvalue_input(name, buffer)
+        for name in names:
+            binding.bind_output(name, *self._place)
+        self._session.run_with_iobinding(binding)
+        values: list[Array] = binding.copy_outputs_to_cpu()
+        return values
 
 
 def _session_options(threads: int | None, settings: Mapping[str, Any]) -> tuple[Any, int]:
@@ -139,7 +185,8 @@ def _choose(device: str, provider_options: Mapping[str, Any] | None) -> tuple[An
         device = "cuda" if PROVIDERS["cuda"] in available else "cpu"
         _log.info("device auto: onnxruntime offers %s, taking %s", ", ".join(available), device)
     family, _, number = device.lower().partition(":")
-    if family not in PROVIDERS or (number and not number.isdigit()):
+    plain = number.isdigit() or (family == "openvino" and number in OPENVINO_DEVICES)
+    if family not in PROVIDERS or (number and not plain):
         known = ", ".join(PROVIDERS)
         raise DeviceError(f"device {device!r} asked of onnxruntime, which knows {known} (and auto)")
     provider = PROVIDERS[family]
@@ -151,6 +198,9 @@ def _choose(device: str, provider_options: Mapping[str, Any] | None) -> tuple[An
             f"{fix}ask for one of these"
         )
     chosen = dict(provider_options or {})
+    if family == "openvino":
+        chosen.setdefault("device_type", (number or "cpu").upper())
+        return (provider, chosen), f"openvino:{number or 'cpu'}"
     if family in ("cuda", "tensorrt", "directml"):
         chosen["device_id"] = number or "0"
         if hasattr(ort, "preload_dlls"):

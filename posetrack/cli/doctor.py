@@ -152,6 +152,8 @@ def _backends() -> Iterator[Finding]:
         # Only the default backend has to work; another one that is broken is worth knowing.
         if finding.verdict == "BROKEN" and row.name != "onnxruntime":
             finding = Finding("note", what, f"does not work: {finding.found}")
+        if row.hint:
+            finding = Finding("note", what, f"{finding.found} ({row.hint})")
         yield finding
 
 
@@ -162,18 +164,34 @@ def _session_of(name: str) -> Callable[[], str]:
         from posetrack.backends import open_backend
         from posetrack.errors import BackendError
 
+        device = "cuda" if name == "tensorrt" else "cpu"
         with tempfile.TemporaryDirectory() as folder:
-            graph = Path(folder) / "relu.onnx"
-            graph.write_bytes(tiny_graph())
-            backend = open_backend(name, graph)
-            result = backend.run({"x": np.array([-1, 0, 1, 2], np.float32)})
+            backend = open_backend(name, _relu(Path(folder), name), device=device, threads=1)
+            values = np.array([-1, 0, 1, 2], np.float32)
+            wanted = backend.inputs[0]
+            shape = tuple(side or 1 for side in wanted.shape)
+            result = backend.run({wanted.name: values.reshape(shape)})
             backend.close()
-        if result["y"].tolist() != [0, 0, 1, 2]:
-            raise BackendError(f"gave {result['y'].tolist()} for relu([-1, 0, 1, 2])")
+        answer = result["y"].ravel().tolist()
+        if answer != [0, 0, 1, 2]:
+            raise BackendError(f"gave {answer} for relu([-1, 0, 1, 2])")
         more = f", providers: {_providers()}" if name == "onnxruntime" else ""
         return f"a session ran on {backend.device}{more}"
 
     return check
+
+
+def _relu(folder: Path, name: str) -> Path:
+    """A file that the backend reads: y = relu(x) of four numbers."""
+    if name == "ncnn":
+        graph = folder / "relu.param"
+        layers = ("Input x 0 1 x 0=4 1=1 2=1", "ReLU relu 1 1 x y")
+        graph.write_text("\n".join(("7767517", "2 2", *layers, "")), "utf-8")
+        graph.with_suffix(".bin").write_bytes(bytes(4))  # no weights
+        return graph
+    graph = folder / "relu.onnx"
+    graph.write_bytes(tiny_graph())
+    return graph
 
 
 def _providers() -> str:

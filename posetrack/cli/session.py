@@ -30,6 +30,7 @@ from posetrack.media.drawing import Style
 from posetrack.media.painter import Painter
 from posetrack.media.sink import Sink
 from posetrack.media.source import Source, open_source
+from posetrack.opening import prove
 from posetrack.perception import BoxesOf, Perception
 from posetrack.records import Header
 from posetrack.region import Region, open_region
@@ -208,6 +209,7 @@ def _load(
         threads=threads,
         precision=chosen.precision,
     )
+    prove(model, backend)
     return model, backend
 
 

@@ -125,3 +125,64 @@ def test_each_model_has_threads_of_its_own_that_soon_sleep(model: Path) -> None:
         options = backend._session.get_session_options()  # type: ignore[attr-defined]
         assert options.intra_op_num_threads == backend.threads
         assert options.get_session_config_entry("session.intra_op.spin_duration_us") == "50"
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_bound_inputs_and_outputs_answer_as_a_plain_run(count: int, model: Path) -> None:
+    plain, bound = open_backend("ort", model), open_backend("ort", model, options={"io_binding": 1})
+    for seed in range(3):  # buffers are filled again
+        batch = np.random.default_rng(seed).normal(size=(count, 3, 64, 32)).astype(np.float32)
+        expected, found = plain.run({"input": batch}), bound.run({"input": batch})
+        for name, value in expected.items():
+            np.testing.assert_array_equal(found[name], value)
+
+
+def test_a_gpu_is_bound_and_told_its_number(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is passed to ONNX Runtime for CUDA, seen where a CPU stands in for it."""
+    asked: dict[str, object] = {}
+    real = ort.InferenceSession
+
+    class Session(real):  # type: ignore[misc, valid-type]
+        def __init__(self, path: str, options: object, *, providers: list, **rest: object) -> None:
+            asked["providers"] = providers
+            super().__init__(path, options, providers=["CPUExecutionProvider"])
+
+        def get_providers(self) -> list[str]:
+            return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+
+        def io_binding(self) -> object:
+            asked["bound"] = True
+            return super().io_binding()
+
+    def on_cpu(value: np.ndarray, device: str, number: int) -> object:
+        asked["input"] = device, number
+        return ort.OrtValue(ort.capi.onnxruntime_pybind11_state.OrtValue.ortvalue_from_numpy(
+            value, ort.OrtDevice.make("cpu", 0)._get_c_device()), value)  # fmt: skip
+
+    listed = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(ort, "get_available_providers", lambda: listed)
+    monkeypatch.setattr(ort, "preload_dlls", lambda: None, raising=False)
+    monkeypatch.setattr(ort, "InferenceSession", Session)
+    monkeypatch.setattr(ort.OrtValue, "ortvalue_from_numpy", staticmethod(on_cpu))
+    monkeypatch.setattr(
+        ort.IOBinding,
+        "bind_output",
+        lambda self, name, device, number: (
+            asked.update(output=(device, number)),
+            self._iobinding.bind_output(name, ort.OrtDevice.make("cpu", 0)._get_c_device()),
+        ),
+    )
+    backend = open_backend("ort", model, device="cuda:1")
+    outputs = backend.run({"input": np.zeros((2, 3, 64, 32), np.float32)})
+    assert outputs["simcc_x"].shape == (2, 5, 64)
+    assert asked["providers"] == [("CUDAExecutionProvider", {"device_id": "1"})]
+    assert (asked["bound"], asked["input"], asked["output"]) == (True, ("cuda", 1), ("cuda", 1))
+
+
+def test_the_openvino_provider_is_told_its_device(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(DeviceError, match="install onnxruntime-openvino in place of onnxruntime"):
+        open_backend("ort", model, device="openvino")
+    with pytest.raises(DeviceError, match="'openvino:tpu' asked of onnxruntime"):
+        open_backend("ort", model, device="openvino:tpu")

@@ -82,3 +82,16 @@ def test_a_wrong_shape_is_one_line(pose: Path) -> None:
     with pytest.raises(BackendError, match="torch on cpu: ") as caught:
         open_backend("torch", pose).run({"input": np.zeros((1, 3, 128, 64), np.float32)})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [({"cuda_graphs": True}, "cuda_graphs asked of torch on cpu"), ({"fast": 1}, "no option")],
+)
+def test_options_that_cannot_be_are_refused(
+    options: dict[str, object], text: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "m.pth"
+    torch.save({"state_dict": build("rtmpose-t", input_size=(64, 64)).state_dict()}, path)
+    with pytest.raises(BackendError, match=text):
+        open_backend("torch", path, options=options)

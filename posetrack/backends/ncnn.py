@@ -83,7 +83,8 @@ class NcnnBackend:
 
     def _row(self, row: Array, names: list[str]) -> list[Array]:
         extractor = self._net.create_extractor()
-        if extractor.input(self.inputs[0].name, ncnn.Mat(row)):
+        # A copy: operators that work in place would otherwise write into the array of the caller.
+        if extractor.input(self.inputs[0].name, ncnn.Mat(row).clone()):
             raise BackendError(f"ncnn on {self.device} refused an input of {row.shape}")
         values = []
         for name in names:

@@ -59,8 +59,8 @@ class OpenVinoBackend:
         self._compiled = _compile(graph, model, name, settings)
         self.precision = _precision(self._compiled, precision, quantised=_quantised(graph))
         self._request: Any = self._compiled.create_infer_request()
-        self.inputs = tuple(map(_spec, self._compiled.inputs))
-        self.outputs = tuple(map(_spec, self._compiled.outputs))
+        self.inputs = tuple(map(_spec, self._compiled.inputs, graph.inputs))
+        self.outputs = tuple(map(_spec, self._compiled.outputs, graph.outputs))
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs by name. Raises BackendError where the graph cannot run on these inputs."""
@@ -144,8 +144,9 @@ def _precision(compiled: Any, asked: str, *, quantised: bool) -> str:
     return asked
 
 
-def _spec(port: Any) -> TensorSpec:
+def _spec(port: Any, declared: Any) -> TensorSpec:
+    """Of an input or output, named as the file does: a compiled one may have gained other names."""
     shape = tuple(
         side.get_length() if side.is_static else None for side in port.get_partial_shape()
     )
-    return TensorSpec(port.get_any_name(), shape, np.dtype(port.get_element_type().to_dtype()))
+    return TensorSpec(declared.get_any_name(), shape, np.dtype(port.get_element_type().to_dtype()))

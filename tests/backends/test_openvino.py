@@ -6,6 +6,7 @@ from pathlib import Path
 
 import graphs
 import numpy as np
+import onnx
 import pytest
 
 from posetrack import zoo
@@ -96,3 +97,17 @@ def test_an_exported_folder_runs_with_everything_inside(tmp_path: Path) -> None:
     (tmp_path / "model.bin").unlink()
     with pytest.raises(ModelError, match=r"no model\.bin beside it"):
         open_backend("openvino", tmp_path / "model.xml")
+
+
+def test_outputs_keep_the_names_of_the_file_when_operators_before_them_vanish(
+    tmp_path: Path,
+) -> None:
+    """A cast to the type that is there already: the compiled port then has two names."""
+    path = graphs.fixed_outputs(tmp_path / "m.onnx", {"raw": np.ones((1, 2), np.float32)}, (4, 4))
+    model = onnx.load(path)
+    node = onnx.helper.make_node("Cast", ["raw"], ["scores"], to=onnx.TensorProto.FLOAT)
+    last = onnx.helper.make_node("Identity", ["scores"], ["named"])
+    model.graph.node.extend([node, last])
+    model.graph.output[0].name = "named"
+    onnx.save(model, path)
+    assert [spec.name for spec in open_backend("openvino", path).outputs] == ["named"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from posetrack.cli.train import require_torch
-from posetrack.errors import ConfigError
+from posetrack.errors import ConfigError, ModelNotFound
 
 if TYPE_CHECKING:
     from posetrack.export.job import Plan
@@ -26,6 +26,7 @@ class To(StrEnum):
     onnx = "onnx"
     openvino = "openvino"
     ncnn = "ncnn"
+    trt = "trt"
 
 
 class Precision(StrEnum):
@@ -84,7 +85,9 @@ def export(
             raise ConfigError(f"--half is for checkpoints, {model} is a model: drop it")
         _export(model, output, plan, name)
         return
-    require_torch("export of a checkpoint")
+    require_torch("export")
+    if not path.is_file():
+        raise ModelNotFound(f"checkpoint {path} not found: check the path")
     from posetrack.training.export import export_model
 
     if not plan.changes:

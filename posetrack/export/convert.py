@@ -25,10 +25,6 @@ def to_onnx(graph: Path, target: Path, card: ModelCard, precision: str) -> list[
 
 def to_openvino(graph: Path, target: Path, card: ModelCard, precision: str) -> list[Path]:  # noqa: ARG001
     """``model.xml`` and ``model.bin``; in fp16 the weights are stored in 16 bits."""
-    if find_spec("openvino") is None:
-        raise BackendMissing(
-            "--to openvino needs openvino, which is not installed: pip install posetrack[openvino]"
-        )
     import openvino as ov
 
     target.mkdir()
@@ -41,14 +37,13 @@ def to_ncnn(graph: Path, target: Path, card: ModelCard, precision: str) -> list[
     """``model.param`` and ``model.bin`` for one picture of the card's size, made by pnnx.
 
     Raises:
-        BackendMissing: pnnx or ncnn is not installed.
+        BackendMissing: pnnx is not installed.
         ModelError: pnnx fails, or leaves an operator that ncnn does not have.
     """
-    for package, fix in (("ncnn", "posetrack[ncnn]"), ("pnnx", "--no-deps pnnx")):
-        if find_spec(package) is None:
-            raise BackendMissing(
-                f"--to ncnn needs {package}, which is not installed: pip install {fix}"
-            )
+    if find_spec("pnnx") is None:
+        raise BackendMissing(
+            "--to ncnn needs the converter pnnx, which is not installed: pip install --no-deps pnnx"
+        )
     target.mkdir()
     copy = Path(shutil.copyfile(graph, target / "model.onnx"))
     width, height = card.input.size
@@ -73,6 +68,7 @@ TARGETS: dict[str, Callable[[Path, Path, ModelCard, str], list[Path]]] = {
     "onnx": to_onnx,
     "openvino": to_openvino,
     "ncnn": to_ncnn,
+    "trt": to_onnx,
 }
 """Each takes the graph, a folder to make, the card and the precision; the main file comes first."""
 

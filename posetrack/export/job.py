@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from posetrack.backends import open_backend
+from posetrack.backends import installed, open_backend
 from posetrack.cards import ModelCard, ModelFile
 from posetrack.detector import Detector
-from posetrack.errors import ConfigError
+from posetrack.errors import BackendMissing, ConfigError
 from posetrack.estimator import Estimator, output_names
 from posetrack.export import convert
 from posetrack.export.calibration import recorded
@@ -24,11 +24,16 @@ from posetrack.export.int8 import quantise
 from posetrack.export.parity import Parity, require_parity
 
 if TYPE_CHECKING:
+    from posetrack.backends.protocol import Backend
     from posetrack.zoo import ResolvedModel
 
-Target = Literal["onnx", "openvino", "ncnn"]
+Target = Literal["onnx", "openvino", "ncnn", "trt"]
 Precision = Literal["fp32", "fp16", "int8"]
 Fold = Literal["none", "input", "output", "all"]
+
+
+RUNS_ON = {"onnx": "onnxruntime", "openvino": "openvino", "ncnn": "ncnn", "trt": "tensorrt"}
+"""The backend of each target, which must be there to compare what was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,8 @@ class Plan:
     """What is to become of a model.
 
     Attributes:
-        target: the file format.
+        target: the file format. ``trt`` is an ONNX graph as TensorRT wants it; its engine is built
+            for the GPU at hand and kept in the cache.
         precision: what the graph says to compute in; of OpenVINO and ncnn files in fp16 only the
             weights are: there the device decides, see docs/backends.md.
         fold: put normalisation (``input``) or SimCC decoding (``output``) into the graph.
@@ -85,6 +91,7 @@ def export(
     """
     require_onnx()
     plan.check(model.card)
+    _require_runtime(plan.target)
     with tempfile.TemporaryDirectory() as place:
         stage = Path(place)
         graph, card = _graph(model, plan, stage)
@@ -104,6 +111,12 @@ def export(
     return card, parity
 
 
+def _require_runtime(target: Target) -> None:
+    for row in installed():
+        if row.name == RUNS_ON[target] and not row.runs:
+            raise BackendMissing(f"--to {target} needs {row.name}, not installed: {row.hint}")
+
+
 def _graph(model: ResolvedModel, plan: Plan, stage: Path) -> tuple[Path, ModelCard]:
     """The ONNX file of the plan in `stage`, and the card with what it says of input and output."""
     import onnx
@@ -120,7 +133,7 @@ def _graph(model: ResolvedModel, plan: Plan, stage: Path) -> tuple[Path, ModelCa
         fold_input(graph, card.input)
         card = card.model_copy(update={"input": card.input.model_copy(update={"folded": True})})
     path = stage / "graph.onnx"
-    if plan.precision == "fp16" and plan.target == "onnx":
+    if plan.precision == "fp16" and plan.target in ("onnx", "trt"):
         cast_half(graph)
     onnx.save(graph, path)
     if plan.precision == "int8":
@@ -128,7 +141,7 @@ def _graph(model: ResolvedModel, plan: Plan, stage: Path) -> tuple[Path, ModelCa
         backend = open_backend("onnxruntime", path)
         fed = recorded(card, backend, plan.calibrate)
         backend.close()
-        quantise(graph, fed, path)
+        quantise(graph, fed, path, symmetric=plan.target == "trt")
     return path, card
 
 
@@ -145,7 +158,8 @@ def _described(files: list[Path], plan: Plan) -> tuple[ModelFile, ...]:
     for index, file in enumerate(files):
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
         facts: dict[str, Any] = {"path": file.name, "sha256": digest, "bytes": file.stat().st_size}
-        kind = "weights" if index else plan.target
+        kind: Any = "onnx" if plan.target == "trt" else plan.target
+        kind = "weights" if index else kind
         rows.append(ModelFile(format=kind, precision=plan.precision, **facts))
     return tuple(rows)
 
@@ -163,13 +177,23 @@ def _facts(card: ModelCard, plan: Plan) -> Mapping[str, Any]:
 
 
 def _compare(model: ResolvedModel, card: ModelCard, file: Path, plan: Plan) -> Parity:
-    kind = "onnxruntime" if plan.target == "onnx" else plan.target
-    precision = plan.precision if plan.target == "onnx" else "fp32"
     part = Estimator if card.task == "pose" else Detector
     reference = part(model.card, open_backend("onnxruntime", model.path, threads=1))
-    converted = part(card, open_backend(kind, file, threads=1, precision=precision))
+    converted = part(card, _open(plan, file))
     try:
         return require_parity(card.name, reference, converted, plan.precision)
     finally:
         reference.close()
         converted.close()
+
+
+def _open(plan: Plan, file: Path) -> Backend:
+    """The result, loaded; what OpenVINO and ncnn compute in is theirs to choose, here fp32."""
+    stated = plan.target in ("onnx", "trt")
+    return open_backend(
+        RUNS_ON[plan.target],
+        file,
+        device="cuda" if plan.target == "trt" else "cpu",
+        threads=1,
+        precision=plan.precision if stated else "fp32",
+    )

@@ -189,3 +189,17 @@ def test_without_a_driver_no_gpu_answers() -> None:
         pytest.skip("there is a driver")
     with pytest.raises(DeviceError, match="device 'cuda:0' asked, no GPU answers"):
         cuda.open_memory(0)
+
+
+def test_export_for_tensorrt_builds_the_engine_and_compares_it(
+    library: TensorRt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    plan = Plan(target="trt", precision="fp16", fold="all")
+    card, near = export(zoo.find(task="pose"), tmp_path / "out", plan, name="m")
+    assert near.within(parity.TOLERANCES["fp16"])
+    assert [(file.format, file.precision) for file in card.files] == [("onnx", "fp16")]
+    model = zoo.find(tmp_path / "out", precision="fp16")
+    again = open_backend("trt", model.path, device="cuda", precision="fp16")
+    assert not again.built, "found in the cache"  # type: ignore[attr-defined]
+    again.close()

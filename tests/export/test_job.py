@@ -11,13 +11,13 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from posetrack import demo, zoo
+from posetrack import backends, demo, zoo
 from posetrack.backends import open_backend
 from posetrack.backends.onnx_header import read_header
 from posetrack.detector import Detector
 from posetrack.errors import BackendMissing, ConfigError, ModelError
 from posetrack.estimator import Estimator
-from posetrack.export import graph, parity
+from posetrack.export import graph, job, parity
 from posetrack.export.graph import simplified
 from posetrack.export.half import cast_half, kept_in_full
 from posetrack.export.job import Plan, export
@@ -58,6 +58,15 @@ def test_without_onnx_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(graph, "find_spec", lambda name: None)
     with pytest.raises(BackendMissing, match=r"needs onnx.*posetrack\[export\]"):
         export(zoo.find(task="pose"), tmp_path / "out", Plan(fold="all"), name="m")
+
+
+def test_a_runtime_that_is_not_installed_is_named_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    none = backends.Installed("tensorrt", None, False, "pip install posetrack[trt]")
+    monkeypatch.setattr(job, "installed", lambda: (none,))
+    with pytest.raises(BackendMissing, match=r"--to trt needs tensorrt, not installed: pip inst"):
+        export(zoo.find(task="pose"), tmp_path / "out", Plan(target="trt"), name="m")
 
 
 def test_figures_and_facts_go_with_the_model_they_are_true_of(tmp_path: Path) -> None:

@@ -239,3 +239,30 @@ def test_an_exported_checkpoint_runs_at_once(command: Run, models, tmp_path: Pat
     make_clip(tmp_path / "a.mp4", frames=2)
     done = command("run", "a.mp4", "--det", models.det, "--pose", "pose", "--no-video")
     assert done.status == 0, done.err
+
+
+def test_a_model_becomes_one_graph_that_runs(command: Run, models, tmp_path: Path) -> None:
+    done = command("export", str(models.pose), "-o", "one", "--fold", "all", "--name", "mine")
+    assert done.status == 0, done.err
+    assert "wrote one: mine, pose, onnx fp32" in done.out
+    assert "0.00 px, mean OKS 1.0000" in done.out
+    make_clip(tmp_path / "a.mp4", frames=2)
+    done = command("run", "a.mp4", "--det", models.det, "--pose", "one", "--no-video")
+    assert done.status == 0, done.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "text"),
+    [
+        (["--half"], "--half is for checkpoints"),
+        (["--precision", "int8"], "needs --calibrate DATA"),
+        (["--nms"], "it has no NMS: drop --nms"),
+    ],
+)
+def test_an_export_that_makes_no_sense_is_refused(
+    flags: list[str], text: str, command: Run, models
+) -> None:
+    done = command("export", str(models.pose), "-o", "one", *flags)
+    assert done.status == 2
+    assert text in done.err
+    assert done.err.count("\n") == 1

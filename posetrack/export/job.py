@@ -171,7 +171,7 @@ def _facts(card: ModelCard, plan: Plan) -> Mapping[str, Any]:
         how.append(f"calibrated on {plan.calibrate.name}")
     note = f"Exported from {card.name} ({'; '.join(how)})."
     facts: dict[str, Any] = {"notes": f"{card.notes.strip()} {note}".strip()}
-    if plan.precision != "fp32":
+    if plan.precision != "fp32" or plan.nms:  # AP counts what NMS inside no longer gives
         facts["accuracy"] = ()
     return facts
 

@@ -183,9 +183,10 @@ def measure_models(config: RunConfig, crops: Sequence[int], iterations: int) -> 
             for batch in batches:
                 if spec.shape[0] not in (None, batch):
                     continue  # a graph of one fixed batch size
-                shape = (height, width, 3) if card.input.folded else (3, height, width)
-                spread = 64 if card.input.folded else 1  # pixels, or what they are normalised to
-                images = np.abs(noise.normal(0, spread, (batch, *shape))).astype(spec.dtype)
+                if card.input.folded:
+                    images = noise.integers(0, 256, (batch, height, width, 3), np.uint8)
+                else:
+                    images = noise.normal(0, 1, (batch, 3, height, width)).astype(spec.dtype)
                 samples = _time(lambda: backend.run({spec.name: images}), iterations)  # noqa: B023
                 kind = (backend.kind, backend.device, backend.precision, config.backend.threads)
                 yield Latency(card.name, *kind, batch, samples)

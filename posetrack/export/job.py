@@ -124,6 +124,8 @@ def _graph(model: ResolvedModel, plan: Plan, stage: Path) -> tuple[Path, ModelCa
     card = model.card
     graph = simplified(model.path)
     if plan.nms:
+        if {value.name for value in graph.graph.output} != {"boxes", "scores"}:
+            raise ConfigError(f"{card.name} has no boxes and scores to put NMS behind: drop --nms")
         append_nms(graph, card.thresholds.detection, card.thresholds.nms)
     if plan.fold in ("output", "all") and card.task == "pose":
         lines = _lines(model)

@@ -15,6 +15,7 @@ from posetrack.cards import ModelCard
 from posetrack.errors import BackendMissing, ModelError
 
 LIMIT_S = 600
+ADVICE = "give a graph without NMS inside, or another runtime"
 
 
 def to_onnx(graph: Path, target: Path, card: ModelCard, precision: str) -> list[Path]:  # noqa: ARG001
@@ -55,10 +56,15 @@ def to_ncnn(graph: Path, target: Path, card: ModelCard, precision: str) -> list[
     made, weights = target / "model.ncnn.param", target / "model.ncnn.bin"
     if done.returncode or not weights.is_file():
         said = (done.stderr or done.stdout).strip().splitlines() or ["nothing"]
-        raise ModelError(f"pnnx could not convert the graph, it said: {said[-1]}")
+        raise ModelError(f"pnnx stopped ({' '.join(said[-1].split())}): {ADVICE}")
     header = read_header(graph)
     names = [spec.name for spec in header.outputs]
     text = _named(made.read_text("utf-8"), header.inputs[0].name, names, (width, height))
+    left = sorted({line.split()[0] for line in text.splitlines() if "." in line.split()[0]})
+    if left:  # ncnn's own layers have no dot in their names
+        raise ModelError(
+            f"ncnn has no layer for {', '.join(left)}: give a graph without NMS inside"
+        )
     path = target / "model.param"
     path.write_text(text, "utf-8")
     return [path, weights.rename(target / "model.bin")]

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from posetrack import zoo
@@ -13,6 +14,9 @@ from posetrack.backends import open_backend
 from posetrack.detector import Detector
 from posetrack.errors import BackendError, DeviceError, ModelError
 from posetrack.estimator import Estimator
+from posetrack.export.convert import to_ncnn
+from posetrack.export.fold import append_nms
+from posetrack.export.graph import simplified
 from posetrack.export.job import Plan, export
 from posetrack.export.parity import TOLERANCES, compare
 
@@ -85,3 +89,16 @@ def test_a_converted_model_finds_the_same(task: str, precision: str, tmp_path: P
     (tmp_path / "model.bin").write_bytes(b"others")
     with pytest.raises(ModelError, match="the card says"):
         zoo.find(tmp_path, formats=("ncnn",))
+
+
+def test_what_ncnn_cannot_compute_is_told(tmp_path: Path) -> None:
+    if find_spec("pnnx") is None:
+        pytest.skip("pnnx is not installed")
+    found = zoo.find(task="detection")
+    model = simplified(found.path)
+    append_nms(model, 0.3, 0.6)
+    onnx.save(model, tmp_path / "nms.onnx")
+    with pytest.raises(
+        ModelError, match=r"(pnnx stopped|ncnn has no layer).*: give a graph without NMS"
+    ):
+        to_ncnn(tmp_path / "nms.onnx", tmp_path / "out", found.card, "fp32")

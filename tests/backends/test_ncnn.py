@@ -98,7 +98,5 @@ def test_what_ncnn_cannot_compute_is_told(tmp_path: Path) -> None:
     model = simplified(found.path)
     append_nms(model, 0.3, 0.6)
     onnx.save(model, tmp_path / "nms.onnx")
-    with pytest.raises(
-        ModelError, match=r"(pnnx stopped|ncnn has no layer).*: give a graph without NMS"
-    ):
+    with pytest.raises(ModelError, match=r"(pnnx|ncnn) .*: give a graph without NMS"):
         to_ncnn(tmp_path / "nms.onnx", tmp_path / "out", found.card, "fp32")

@@ -50,9 +50,12 @@ def to_ncnn(graph: Path, target: Path, card: ModelCard, precision: str) -> list[
     width, height = card.input.size
     half = int(precision == "fp16")
     command = [_pnnx(), copy.name, f"inputshape=[1,3,{height},{width}]", f"fp16={half}"]
-    done = subprocess.run(
-        command, cwd=target, capture_output=True, text=True, timeout=LIMIT_S, check=False
-    )
+    try:
+        done = subprocess.run(
+            command, cwd=target, capture_output=True, text=True, timeout=LIMIT_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ModelError(f"pnnx did not end within {LIMIT_S} s: try again") from error
     made, weights = target / "model.ncnn.param", target / "model.ncnn.bin"
     if done.returncode or not weights.is_file():
         said = (done.stderr or done.stdout).strip().splitlines() or ["nothing"]

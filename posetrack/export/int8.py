@@ -25,8 +25,7 @@ def quantise(
 
     What is before the first and from the last convolutions on stays float: SimCC lines and boxes do
     not fit into 256 steps. Ranges are the mean over the inputs of each input's smallest and
-    largest value: a single outlier would cost everything else its resolution (of the embedded pose
-    model 3 points of AP).
+    largest value: a single outlier would cost everything else its resolution.
 
     Args:
         fed: inputs as `calibration.recorded` gives them.

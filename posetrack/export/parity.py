@@ -42,7 +42,7 @@ TOLERANCES = {
     "int8": Tolerance(px=float("inf"), oks=0.95, iou=0.85),
 }
 """By precision. A coarse one may take another of two peaks of the same height, far away, so its
-pixels say little; of a network with one inverted convolution the mean OKS is below 0.7."""
+pixels say little; a network with one convolution inverted is beyond every line of these."""
 
 
 @dataclass(frozen=True, slots=True)

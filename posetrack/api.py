@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posetrack.backends import threads_ahead
-from posetrack.perception import EMBEDDED, AnyDetector, AnyEstimator, BoxesOf, Perception
+from posetrack.perception import (
+    EMBEDDED,
+    AnyDetector,
+    AnyEmbedder,
+    AnyEstimator,
+    BoxesOf,
+    Perception,
+)
 from posetrack.runner import FrameSource, make_pipeline
 from posetrack.types import Result
 
@@ -21,6 +28,7 @@ def track(
     *,
     det: str | Path | AnyDetector | None = EMBEDDED,
     pose: str | Path | AnyEstimator = EMBEDDED,
+    reid: str | Path | AnyEmbedder | None = None,
     backend: str = "onnxruntime",
     device: str = "cpu",
     threads: int | None = None,
@@ -42,6 +50,7 @@ def track(
         source: path, folder, glob, camera index or address, or an opened source.
         det: as for `Perception`, like all up to `tracker`.
         pose: as for `Perception`.
+        reid: as for `Perception`.
         backend: as for `Perception`.
         device: as for `Perception`.
         threads: as for `Perception`.
@@ -68,6 +77,7 @@ def track(
         perception = Perception(
             det=None if boxes is not None else det,
             pose=pose,
+            reid=reid,
             backend=backend,
             device=device,
             threads=threads,

@@ -17,7 +17,7 @@ from posetrack.documents import load_document
 from posetrack.errors import ModelError
 from posetrack.skeletons import SKELETON_FILES, Skeleton, load_skeleton
 
-Task = Literal["detection", "pose"]
+Task = Literal["detection", "pose", "reid"]
 Score = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(gt=0)]
 
@@ -64,13 +64,15 @@ class Codec(_Strict):
 class Thresholds(_Strict):
     """Scores below which a detection or a keypoint is not to be believed; IoU for NMS.
 
-    `birth` is the detection score from which a tracker starts a new person.
+    `birth` is the detection score from which a tracker starts a new person, `similarity` the cosine
+    of two embeddings from which they are of one person.
     """
 
     detection: Score = 0.3
     nms: Score = 0.6
     keypoint: Score = 0.3
     birth: Score | None = None
+    similarity: Score | None = None
 
 
 class ModelFile(_Strict):
@@ -144,6 +146,11 @@ class ModelCard(_Strict):
             raise ValueError("a pose model's card needs a skeleton")
         if self.task == "detection" and not self.labels:
             raise ValueError("a detector's card needs labels, the names of its classes")
+        if self.task == "reid" and self.thresholds.similarity is None:
+            raise ValueError(
+                "a re-identification model's card needs thresholds.similarity, the cosine from "
+                "which two pictures are of one person"
+            )
         strangers = set(self.keep or ()) - set(self.labels)
         if strangers:
             raise ValueError(f"keep names {min(strangers)!r}, which is not in labels")

@@ -85,6 +85,12 @@ class PoseSettings(Section):
     model: str | None = None
 
 
+class ReidSettings(Section):
+    """Who knows lost people again; `model` None leaves that to what they wear."""
+
+    model: str | None = None
+
+
 class BackendSettings(Section):
     """What runs the networks, and where; `threads` None takes every core."""
 
@@ -140,6 +146,7 @@ class RunConfig(Section):
     source: SourceSettings = SourceSettings()
     detector: DetectorSettings = DetectorSettings()
     pose: PoseSettings = PoseSettings()
+    reid: ReidSettings = ReidSettings()
     backend: BackendSettings = BackendSettings()
     tracker: dict[str, Any] = {}
     revision: RevisionSettings = RevisionSettings()

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -14,7 +13,7 @@ from posetrack.cards import ModelCard
 from posetrack.codecs import Codec
 from posetrack.errors import ModelError
 from posetrack.geometry import CropTransform, box_area, box_centers, clip_boxes
-from posetrack.normalize import InputBatch, picture_sides
+from posetrack.normalize import InputBatch, require_size
 from posetrack.skeletons import Skeleton
 from posetrack.types import Floats, Image, Poses
 
@@ -129,10 +128,7 @@ class Estimator:
         transform = CropTransform.from_boxes(
             boxes, self.input_size, self.card.codec.padding, udp=self._codec.udp
         )
-        for row, matrix in enumerate(transform.matrices()):
-            crop = self._batch.canvas(row)
-            cv2.warpAffine(image, matrix, self.input_size, dst=crop, flags=cv2.INTER_LINEAR)
-            self._batch.fill(row)
+        self._batch.crop(image, transform)
         count = self._fixed_batch or len(boxes)
         answers = self._answer(self._batch.first(count))
         if self.flip_test:
@@ -150,13 +146,7 @@ class Estimator:
 
 def _check_graph(card: ModelCard, skeleton: Skeleton, backend: Backend) -> int | None:
     """The batch size of a graph that takes no other, after checking size and keypoint count."""
-    width, height = card.input.size
-    sides = picture_sides(card, backend.inputs[0])
-    if sides[0] not in (width, None) or sides[1] not in (height, None):
-        raise ModelError(
-            f"{card.name}: the card says {width}x{height}, the graph takes {sides[0]}x{sides[1]}: "
-            "correct the card's input size"
-        )
+    require_size(card, backend.inputs[0])
     answer = backend.outputs[0].shape
     found = answer[1] if len(answer) > 2 else None
     if found is not None and found != len(skeleton):

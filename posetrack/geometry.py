@@ -48,13 +48,26 @@ def clip_boxes(boxes: Floats, size: tuple[int, int]) -> Floats:
 
 def iou_matrix(a: Floats, b: Floats) -> Floats:
     """(N, M) intersection over union of boxes (N, 4) and (M, 4); 0 where the union is empty."""
-    top_left = np.maximum(a[:, None, :2], b[None, :, :2])
-    bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    sides = np.maximum(bottom_right - top_left, 0)
-    overlap = sides[..., 0] * sides[..., 1]
+    overlap = _overlap(a, b)
     area = box_area(a)
     union = area[:, None] + (area if b is a else box_area(b)) - overlap
     return np.asarray(overlap / np.maximum(union, _TINY), np.float32)
+
+
+def _overlap(a: Floats, b: Floats) -> Floats:
+    """(N, M) px^2 that boxes (N, 4) and (M, 4) share."""
+    top_left = np.maximum(a[:, None, :2], b[None, :, :2])
+    bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    sides = np.maximum(bottom_right - top_left, 0)
+    return np.asarray(sides[..., 0] * sides[..., 1])
+
+
+def covered_share(boxes: Floats) -> Floats:
+    """(N,) the largest share of each box (N, 4) that lies in one of the others."""
+    overlap = _overlap(boxes, boxes)
+    np.fill_diagonal(overlap, 0)
+    most = overlap.max(axis=1, initial=0)
+    return np.asarray(most / np.maximum(box_area(boxes), _TINY), np.float32)
 
 
 def oks_matrix(
@@ -152,6 +165,12 @@ class CropTransform:
         width, height = np.maximum(width, height * aspect), np.maximum(height, width / aspect)
         scales = np.stack([width, height], axis=1)
         return cls(centers.astype(np.float32), scales.astype(np.float32), input_size, udp)
+
+    @classmethod
+    def stretching(cls, boxes: Floats, input_size: tuple[int, int]) -> CropTransform:
+        """Crops that are the boxes (N, 4) themselves, each side stretched to the input's."""
+        scales = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-3)
+        return cls(box_centers(boxes), np.asarray(scales, np.float32), input_size)
 
     def __len__(self) -> int:
         return len(self.centers)

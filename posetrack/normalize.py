@@ -15,6 +15,7 @@ from posetrack.types import Floats, Image
 if TYPE_CHECKING:
     from posetrack.backends.protocol import TensorSpec
     from posetrack.cards import Input, ModelCard
+    from posetrack.geometry import CropTransform
 
 Sides = tuple[int | None, int | None]
 
@@ -81,6 +82,13 @@ class InputBatch:
         if self._normalize is not None:
             self._normalize(self._canvas, self._rows[row])
 
+    def crop(self, image: Image, transform: CropTransform) -> None:
+        """Fill a row for each crop of `transform`: bilinear, black outside the picture."""
+        for row, matrix in enumerate(transform.matrices()):
+            crop = self.canvas(row)
+            cv2.warpAffine(image, matrix, transform.input_size, dst=crop, flags=cv2.INTER_LINEAR)
+            self.fill(row)
+
     def first(self, count: int) -> npt.NDArray[Any]:
         """The first `count` rows; they change when they are filled again."""
         return self._rows[:count]
@@ -110,3 +118,17 @@ def picture_sides(card: ModelCard, spec: TensorSpec) -> Sides:
         raise ModelError(f"{card.name} takes {tuple(shape)}: a model of pictures takes {wanted}")
     height, width = shape[1:3] if of_pixels else shape[2:4]
     return width, height
+
+
+def require_size(card: ModelCard, spec: TensorSpec) -> None:
+    """Refuse a graph's input that is not of the card's size.
+
+    Raises:
+        ModelError: it is not, or as for `picture_sides`.
+    """
+    (width, height), sides = card.input.size, picture_sides(card, spec)
+    if sides[0] not in (width, None) or sides[1] not in (height, None):
+        raise ModelError(
+            f"{card.name}: the card says {width}x{height}, the graph takes {sides[0]}x{sides[1]}: "
+            "correct the card's input size"
+        )

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from posetrack.errors import ModelError
 
 if TYPE_CHECKING:
     from posetrack.backends.protocol import Backend
+    from posetrack.cards import Task
     from posetrack.zoo import ResolvedModel
 
 
 def open_model(
     name_or_path: str | Path | None,
-    task: Literal["detection", "pose"],
+    task: Task,
     *,
     backend: str = "onnxruntime",
     device: str = "cpu",

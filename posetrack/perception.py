@@ -62,6 +62,19 @@ class AnyEstimator(Protocol):
         ...
 
 
+class AnyEmbedder(Protocol):
+    """What tells people apart by how they look, such as `posetrack.embedder.Embedder`."""
+
+    @property
+    def similarity(self) -> float:
+        """Cosine from which two embeddings are of one person."""
+        ...
+
+    def __call__(self, image: Image, boxes: Floats, /) -> Floats:
+        """(N, D) of length 1, one a box (N, 4), in their order; all 0 where nothing is seen."""
+        ...
+
+
 class Perception:
     """People with lasting ids in the frames of one stream.
 
@@ -73,6 +86,7 @@ class Perception:
         known: the people of the last frame; None before the first.
         detector: None where boxes come from elsewhere.
         estimator: reads the poses.
+        embedder: knows lost people again; None where only what they wear does.
         tracker: keeps the identities.
         skeleton: what the keypoints are.
         region: where people count; None is everywhere.
@@ -84,6 +98,7 @@ class Perception:
         *,
         det: str | Path | AnyDetector | None = EMBEDDED,
         pose: str | Path | AnyEstimator = EMBEDDED,
+        reid: str | Path | AnyEmbedder | None = None,
         backend: str = "onnxruntime",
         device: str = "cpu",
         threads: int | None = None,
@@ -99,6 +114,7 @@ class Perception:
         Args:
             det: name, path or address of a detector, or an object that detects; None for none.
             pose: name, path or address of a pose model, or an object that estimates.
+            reid: name, path or address of a re-identification model, or an object that embeds.
             backend: what runs the models that are loaded here.
             device: e.g. ``cpu`` or ``cuda:0``.
             threads: of the backend; None is its own choice.
@@ -113,6 +129,7 @@ class Perception:
             ModelNotFound, ModelError, BackendError, ConfigError: a model or setting is not usable.
         """
         from posetrack.detector import Detector
+        from posetrack.embedder import Embedder
         from posetrack.estimator import Estimator
         from posetrack.tracking import Tracker, preset
 
@@ -134,16 +151,21 @@ class Perception:
             if isinstance(pose, str | Path):
                 pose = Estimator.load(None if pose == EMBEDDED else pose, **options)
                 loaded.callback(pose.close)
+            if isinstance(reid, str | Path):
+                reid = Embedder.load(reid, **options)
+                loaded.callback(reid.close)
             resolved = settings.resolved(
                 keypoint_threshold=pose.keypoint_threshold,
                 detection_threshold=None if det is None else det.threshold,
                 # A detector of the caller's own need not know it.
                 birth_detection=getattr(det, "birth_threshold", None),
+                reid_similarity=None if reid is None else reid.similarity,
             )
-            self.tracker = Tracker(resolved, pose.skeleton)
+            self.tracker = Tracker(resolved, pose.skeleton, reid)
             self._loaded = loaded.pop_all()
         self.detector = det
         self.estimator = pose
+        self.embedder = reid
         self.skeleton = pose.skeleton
         self.schedule = Every(det_interval) if isinstance(det_interval, int) else det_interval
         self.region = region

@@ -95,6 +95,20 @@ def brightest_pixel(
     return save(path, nodes, inputs, outputs, constants)
 
 
+def mean_colour(
+    path: Path, *, size: tuple[int, int] = (16, 32), batch: int | str = "batch", times: float = 1
+) -> Path:
+    """A re-identification network whose embedding is the crop's mean colour, `times` as long."""
+    width, height = size
+    nodes = [
+        helper.make_node("ReduceMean", ["input"], ["mean"], axes=[2, 3], keepdims=0),
+        helper.make_node("Mul", ["mean", "times"], ["embedding"]),
+    ]
+    constants = {"times": np.array(times, np.float32)}
+    inputs = [_float("input", [batch, 3, height, width])]
+    return save(path, nodes, inputs, [_float("embedding", [batch, 3])], constants)
+
+
 def _float(name: str, shape: Sequence[int | str]) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 

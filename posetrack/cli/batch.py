@@ -238,7 +238,7 @@ def _digest(settings: RunConfig, allow_unverified: bool) -> str:
     from posetrack.cli.session import find_model
     from posetrack.evaluation.facts import sha256
 
-    tasks: Any = ("detection", "pose")
+    tasks: Any = ("detection", "pose", *(["reid"] if settings.reid.model is not None else []))
     models = [find_model(settings, task, allow_unverified=allow_unverified) for task in tasks]
     named = [settings.source.mask, settings.drawing.skeleton]
     files = [model.path for model in models]

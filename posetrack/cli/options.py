@@ -60,6 +60,7 @@ class Flag:
 FLAGS = tuple(Flag(*row) for row in (
     ("--det", str, "detector.model", MODELS, "Detector: a name, a path or an address."),
     ("--pose", str, "pose.model", MODELS, "Pose model: a name, a path or an address."),
+    ("--reid", str, "reid.model", MODELS, "Re-identification model: a path or an address."),
     ("--det-interval", str, "detector.interval", MODELS,
      "Detect every n-th frame; default 5. auto, auto:n: where it is needed, as often at most."),
     ("--async-detector/--no-async-detector", bool, "detector.asynchronous", MODELS,

@@ -24,6 +24,7 @@ from posetrack.backends import (
 )
 from posetrack.cli.progress import Downloads, FrameProgress
 from posetrack.detector import Detector
+from posetrack.embedder import Embedder
 from posetrack.errors import BackendMissing, ConfigError
 from posetrack.estimator import Estimator
 from posetrack.media.drawing import Style
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from posetrack.zoo import ResolvedModel
 
 _NOMINAL_FPS = 25.0
-_CARDED = (Detector, Estimator)
+_CARDED = (Detector, Estimator, Embedder)
 
 
 def open_input(config: RunConfig, spec: str, *, threads: int | None = None) -> Source:
@@ -64,14 +65,17 @@ def open_input(config: RunConfig, spec: str, *, threads: int | None = None) -> S
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """The models of a run, loaded and warm; `detector` None where boxes come from elsewhere."""
+    """The models of a run, loaded and warm; `detector` None where boxes come from elsewhere,
+    `embedder` None where no model was named.
+    """
 
     detector: Detector | None
     estimator: Estimator
+    embedder: Embedder | None = None
 
     def close(self) -> None:
         """Free them."""
-        for model in (self.detector, self.estimator):
+        for model in (self.detector, self.estimator, self.embedder):
             if model is not None:
                 model.close()
 
@@ -121,7 +125,7 @@ def region_in(config: RunConfig, source: Source | None) -> Region | None:
 def load_networks(
     config: RunConfig, *, detect: bool = True, file: bool = True, allow_unverified: bool = False
 ) -> Networks:
-    """Detector and pose model, to be closed by the caller.
+    """Detector, pose and re-identification model, to be closed by the caller.
 
     Args:
         config: all settings.
@@ -149,8 +153,14 @@ def load_networks(
         stack.callback(backend.close)
         estimator = Estimator(model, backend)
         estimator.warm_up()
+        embedder = None
+        if config.reid.model is not None:
+            model, backend = _load(config, "reid", threads, allow_unverified)
+            stack.callback(backend.close)
+            embedder = Embedder(model, backend)
+            embedder.warm_up()
         stack.pop_all()
-        return Networks(detector, estimator)
+        return Networks(detector, estimator, embedder)
 
 
 def make_perception(
@@ -163,6 +173,7 @@ def make_perception(
     return Perception(
         det=networks.detector,
         pose=networks.estimator,
+        reid=networks.embedder,
         det_interval=WhenNeeded(chosen.interval, chosen.longest_s) if chosen.auto else every,
         tracker=config.tracker_settings(fps),
         region=region,
@@ -184,10 +195,14 @@ def require_backend(kind: str) -> None:
 
 def find_model(config: RunConfig, task: Task, *, allow_unverified: bool = False) -> ResolvedModel:
     """The model of `task` that the settings name, fetched where it must be."""
-    name = config.detector.model if task == "detection" else config.pose.model
+    names = {
+        "detection": config.detector.model,
+        "pose": config.pose.model,
+        "reid": config.reid.model,
+    }
     with Downloads() as downloads:
         return zoo.find(
-            name,
+            names[task],
             task=task,
             formats=model_formats(config.backend.kind),
             precision=config.backend.precision,
@@ -245,7 +260,11 @@ def make_header(config: RunConfig, source: Source, perception: Perception) -> He
     """The header of the records: the source, the models, and every setting as it was used."""
     settings = config.model_dump(mode="json")
     settings["tracker"] = asdict(perception.tracker.settings)
-    parts = {"detection": perception.detector, "pose": perception.estimator}
+    parts = {
+        "detection": perception.detector,
+        "pose": perception.estimator,
+        "reid": perception.embedder,
+    }
     models = {task: part.card.name for task, part in parts.items() if isinstance(part, _CARDED)}
     return Header(
         source=source.name,

@@ -1,4 +1,4 @@
-"""Lost people known again by what they wear."""
+"""Lost people known again by what they wear, or by a re-identification model."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from posetrack.geometry import iou_matrix
 from posetrack.tracking.association import People, pair
+from posetrack.tracking.embeddings import Embeddings
 from posetrack.tracking.looks import likeness
 from posetrack.tracking.motion import person_sizes, to_centres
 from posetrack.tracking.rules import Rules
@@ -30,6 +31,9 @@ def revive(
     table: TrackTable,
     rules: Rules,
     now_s: float,
+    *,
+    embeddings: Embeddings | None = None,
+    looks: bool = True,
 ) -> Ints:
     """(T,) for each track that was lost the row of the candidate (N,) it is, -1 for none.
 
@@ -40,6 +44,8 @@ def revive(
 
     Args:
         since_s: (N,) since when each candidate is there.
+        embeddings: of a re-identification model; where it knows both, they tell how alike two are.
+        looks: whether what people wear counts for the others.
     """
     settings, found = rules.settings, np.full(len(table), -1)
     rows = np.flatnonzero(candidates)
@@ -53,9 +59,18 @@ def revive(
     ratio = person_sizes(here)[:, None] / size
     before = table.seen_s[lost] < since_s[rows][:, None]
     possible = before & (away <= reach) & (ratio < _GROWTH) & (ratio > 1 / _GROWTH)
-    seen, known = people.looks[rows], table.people.looks[lost]
-    same_place = iou_matrix(people.boxes[rows], table.people.boxes[lost]) >= settings.match_iou
-    alike = np.where(same_place, likeness(seen, known, enough=1), likeness(seen, known))
+    alike = np.zeros(possible.shape, np.float32)
+    if looks:
+        seen, known = people.looks[rows], table.people.looks[lost]
+        same_place = iou_matrix(people.boxes[rows], table.people.boxes[lost]) >= settings.match_iou
+        alike = np.where(same_place, likeness(seen, known, enough=1), likeness(seen, known))
+    if embeddings is not None and settings.reid_similarity is not None:
+        own = np.full(len(people), -1)
+        own[row_of[row_of >= 0]] = table.ids[row_of >= 0]
+        cosines = embeddings.cosines(rows, own[rows], table.ids[lost], possible)
+        # One threshold for both: a cosine of the one is a likeness of the other.
+        cosines += settings.revive_likeness - settings.reid_similarity
+        alike = np.where(np.isnan(cosines), alike, cosines)
     alike = np.where(possible, np.nan_to_num(alike), 0)
     if len(lost) > 1:
         second = np.partition(alike, -2, axis=1)[:, -2:-1]

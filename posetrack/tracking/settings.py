@@ -214,6 +214,18 @@ class TrackerSettings:
     revive_likeness: float = _number(
         0.93, "least likeness, limb by limb, of what they wear", high=1
     )
+    reid_every_s: float = _number(
+        1.0,
+        "with a re-identification model: a person who is followed is looked at this often at most",
+        unit="s",
+    )
+    reid_similarity: float | None = _number(
+        None,
+        "least similarity of embeddings, which takes the place of revive_likeness where both "
+        "people were seen well; None: the model card's",
+        unit="cosine",
+        high=1,
+    )
     max_undetected_s: float | None = _number(
         1.5,
         "a track that three runs of the detector in a row did not confirm for this long is lost, "
@@ -315,6 +327,7 @@ class TrackerSettings:
         keypoint_threshold: float,
         detection_threshold: float | None = None,
         birth_detection: float | None = None,
+        reid_similarity: float | None = None,
     ) -> TrackerSettings:
         """These settings with what is None taken from the model cards."""
         threshold = self.keypoint_threshold
@@ -324,6 +337,8 @@ class TrackerSettings:
             chosen["detection_threshold"] = detection_threshold
         if self.birth_detection is None:
             chosen["birth_detection"] = birth_detection
+        if self.reid_similarity is None:
+            chosen["reid_similarity"] = reid_similarity
         if self.birth_score is None:
             chosen["birth_score"] = min(BIRTH * threshold, 1.0)
         return replace(self, **chosen)

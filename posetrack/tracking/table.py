@@ -236,12 +236,17 @@ class TrackTable(Rows):
             self.box.velocity[first] = 0
             self.box.velocity[first, :2] = self.velocity[first]
 
-    def surviving(self, rules: Rules, now_s: float) -> Bools:
-        """(T,) all but those unseen for too long, and those missed before they were shown."""
+    def surviving(self, rules: Rules, now_s: float, embedded: Bools | None = None) -> Bools:
+        """(T,) all but those unseen for too long, and those missed before they were shown.
+
+        `embedded` (T,) are those a re-identification model would know again.
+        """
         settings, unseen = rules.settings, self.missing > 0
         if not unseen.any():
             return ~unseen
         known = (self.people.looks[..., 4] > 0).any(axis=1)
+        if embedded is not None:
+            known |= embedded
         patience_s = np.where(
             known, max(settings.revive_s, settings.max_missing_s), settings.max_missing_s
         )

@@ -7,6 +7,7 @@ from collections import deque
 
 import numpy as np
 
+from posetrack.errors import ConfigError
 from posetrack.geometry import clip_boxes
 from posetrack.skeletons import Skeleton
 from posetrack.tracking.association import (
@@ -16,6 +17,7 @@ from posetrack.tracking.association import (
     strong,
 )
 from posetrack.tracking.camera import CameraMotion
+from posetrack.tracking.embeddings import Embed, Embeddings
 from posetrack.tracking.looks import broad_limbs, nothing
 from posetrack.tracking.matching import Expected, column_of, match
 from posetrack.tracking.motion import ConstantVelocity, from_centres, person_sizes
@@ -42,14 +44,21 @@ class Tracker:
     Args:
         settings: with thresholds `resolved` from the model cards.
         skeleton: what the poses' keypoints are.
+        embed: a re-identification model, by which lost people are known again.
 
     Raises:
-        ConfigError: no keypoint threshold, or sigmas of another keypoint set.
+        ConfigError: no keypoint threshold, or sigmas of another keypoint set; with `embed`, no
+            similarity, or nobody who may be known again.
     """
 
-    def __init__(self, settings: TrackerSettings, skeleton: Skeleton) -> None:
+    def __init__(
+        self, settings: TrackerSettings, skeleton: Skeleton, embed: Embed | None = None
+    ) -> None:
+        if embed is not None:
+            _check_reid(settings)
         self.settings = settings
         self.skeleton = skeleton
+        self._embed = embed
         self._rules = Rules.of(settings, skeleton)
         self._only = chosen_ids(settings.select)
         self._looks = bool(settings.revive_s or settings.likeness_weight)
@@ -66,6 +75,9 @@ class Tracker:
         """Forget everybody; ids go on, so that none is used twice."""
         k = len(self.skeleton)
         self._camera = CameraMotion() if self.settings.camera_motion == "follow" else None
+        self._embeddings: Embeddings | None = None
+        if self._embed is not None:
+            self._embeddings = Embeddings(self._embed, self.settings.reid_every_s)
         self._now_s = 0.0
         self._soon: tuple[float, Expected] | None = None
         self._dt_s = 1.0 if self.settings.clock == "frames" else _NOMINAL_DT_S
@@ -162,8 +174,17 @@ class Tracker:
             image=image if self._looks else None,
         )
         row_of, left = match(people, usable, proposals.track_ids, own, tracks=expected, rules=rules)
+        if self._embeddings is not None:
+            somebody = left.copy()
+            somebody[row_of[row_of >= 0]] = True
+            sure = proposals.detected
+            if proposals.detector_ran:
+                sure = sure | proposals.confirmed
+            self._embeddings.look(image, people.boxes, somebody, sure)
         if left.any():
             left &= strong(people, rules) & (proposals.track_ids < 0)
+        if self._embeddings is not None:
+            row_of, left = self._recognised(people, row_of, left, proposals.track_ids)
         if self.settings.revive_s:
             row_of, left = self._revived(people, row_of, left)
         row_of = self._see(people, row_of, proposals, poses.box_scores)
@@ -172,6 +193,8 @@ class Tracker:
         if left.any():
             self._table = self._table.joined(self._born(people[left], poses.box_scores[left]))
             row_of = np.concatenate([row_of, left.nonzero()[0]])
+        if self._embeddings is not None:
+            self._embeddings.remember(self._table.ids, row_of, self._now_s)
         return self._result(poses, row_of)
 
     def history(self, track_id: int) -> list[Tracks]:
@@ -242,6 +265,44 @@ class Tracker:
         self._next_id += len(people)
         return TrackTable.start(ids, people, box_scores, self._rules, self._now_s)
 
+    def _recognised(
+        self, people: People, row_of: Ints, left: Bools, track_ids: Ints
+    ) -> tuple[Ints, Bools]:
+        """`row_of` (T,) and `left` (N,) after the model had a say about the tracks that were lost.
+
+        It is asked before they are known by where they are: two who come back in each other's place
+        would else be taken for each other. Where it knows nobody, the place decides as before.
+
+        Args:
+            track_ids: (N,) the track each pose's box came from, -1 from the detector.
+        """
+        lost = self._table.missing > 0
+        back = lost & (row_of >= 0)
+        candidates = left.copy()
+        candidates[row_of[back]] = True
+        if not lost.any() or (lost.sum() == candidates.sum() == back.sum() == 1):
+            return row_of, left  # nobody, or one who can be nobody else
+        known = revive(
+            people,
+            candidates,
+            np.full(len(left), self._now_s),
+            np.where(lost, -1, row_of),
+            self._table,
+            self._rules,
+            self._now_s,
+            embeddings=self._embeddings,
+            looks=False,
+        )
+        rows = known[known >= 0]
+        self._start_anew(people, known, (known >= 0) & (known != row_of))
+        kept = np.where(np.isin(row_of, rows), -1, row_of)
+        now = np.where(known >= 0, known, kept)
+        given_up = np.setdiff1d(row_of[back], now)
+        left = left.copy()
+        left[given_up] = track_ids[given_up] < 0
+        left[rows] = False
+        return now, left
+
     def _revived(self, people: People, row_of: Ints, left: Bools) -> tuple[Ints, Bools]:
         """`row_of` (T,) and `left` (N,), who may be new, after lost people are known by looks.
 
@@ -256,15 +317,34 @@ class Tracker:
         candidates[row_of[young]] = True
         since_s = np.full(len(left), self._now_s)
         since_s[row_of[young]] = table.born_s[young]
-        known = revive(people, candidates, since_s, row_of, table, self._rules, self._now_s)
+        known = revive(
+            people,
+            candidates,
+            since_s,
+            row_of,
+            table,
+            self._rules,
+            self._now_s,
+            embeddings=self._embeddings,
+        )
         rows = known[known >= 0]
         if not len(rows):
             return row_of, left
+        if self._embeddings is not None:
+            self._start_anew(people, known, known >= 0)
         merged = young & np.isin(row_of, rows)
         left = left & ~np.isin(np.arange(len(left)), rows)
         row_of = np.where(known >= 0, known, row_of)
         self._table = table[~merged]
         return row_of[~merged], left
+
+    def _start_anew(self, people: People, known: Ints, moved: Bools) -> None:
+        """Let the tracks `moved` (T,) stand where they are now, at the rows `known` (T,).
+
+        Where somebody went unseen says nothing about his speed.
+        """
+        self._table.people.keypoints[moved] = people.keypoints[known[moved]]
+        self._table.velocity[moved] = 0
 
     def _see(self, people: People, row_of: Ints, proposals: Proposals, box_scores: Floats) -> Ints:
         """Bring every track to the present; the rows (T,) of those that live on."""
@@ -285,7 +365,8 @@ class Tracker:
         if len(table):
             table.lose(row_of < 0, self._rules, now_s)
             if table.missing.any():
-                kept = table.surviving(self._rules, now_s)
+                known = None if self._embeddings is None else self._embeddings.known(table.ids)
+                kept = table.surviving(self._rules, now_s, known)
                 self._table, row_of = table[kept], row_of[kept]
         return row_of
 
@@ -310,6 +391,20 @@ class Tracker:
         tracks = Tracks(smoothed, ids.copy(), age_s, np.ones(len(ids), dtype=np.bool_))
         self._recent.append(tracks)
         return tracks, poses.keypoints[row_of]
+
+
+def _check_reid(settings: TrackerSettings) -> None:
+    """Refuse a re-identification model that could not do anything."""
+    if settings.reid_similarity is None:
+        raise ConfigError(
+            "reid_similarity is not known: set it, or take it from the model card with "
+            "TrackerSettings.resolved()"
+        )
+    if not settings.revive_s:
+        raise ConfigError(
+            "revive_s is 0, so nobody would be known again by the re-identification model: set "
+            "it (default 10), or leave the model out"
+        )
 
 
 def _mean_shift(moves: Floats, visible: Bools) -> Floats:

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fakes import TWO_PEOPLE, FakeDetector, FakeEstimator, FakeSource, draw_people
+from fakes import TWO_PEOPLE, FakeDetector, FakeEstimator, FakeSource, Person, draw_people
 
 from posetrack import Detections, Frame, Perception
 from posetrack.errors import ConfigError, ModelNotFound
 from posetrack.tracking import TrackerSettings
+from posetrack.types import Floats, Image
 
 
 def perception(**options: object) -> Perception:
@@ -128,6 +129,33 @@ def test_thresholds_come_from_the_models_unless_they_are_set() -> None:
     chosen = TrackerSettings(keypoint_threshold=0.1, detection_threshold=0.7)
     settings = perception(tracker=chosen).tracker.settings
     assert (settings.keypoint_threshold, settings.detection_threshold) == (0.1, 0.7)
+
+
+class Colour:
+    """Embeds the colour in the middle of a box, by which the people of `fakes` differ."""
+
+    similarity = 0.99
+
+    def __call__(self, image: Image, boxes: Floats) -> Floats:
+        x, y = ((boxes[:, :2] + boxes[:, 2:]) / 2).astype(int).T
+        colours = image[y, x] - np.array([90, 255, 0], np.float32)
+        return colours / np.linalg.norm(colours, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize(("reid", "ids"), [(None, [2, 1]), (Colour(), [1, 2])])
+def test_a_re_identification_model_tells_people_who_were_out_of_sight_apart(
+    reid: Colour | None, ids: list[int]
+) -> None:
+    here, there = (20, 30, 60, 130), (220, 40, 260, 140)
+    scene = [Person(60, here, last=9), Person(120, there, last=9)]
+    scene += [Person(120, here, first=20), Person(60, there, first=20)]
+    # Without colours along the limbs, which would tell them apart as well.
+    settings = TrackerSettings(likeness_weight=0.0)
+    perceive = perception(reid=reid, tracker=settings)
+    assert perceive.embedder is reid
+    *_, last = [perceive(frame) for frame in FakeSource(scene, frames=22)]
+    from_the_right = np.argsort(-last.raw[:, 0, 0])
+    assert last.tracks.ids[from_the_right].tolist() == ids
 
 
 def test_presets_are_known_by_name() -> None:

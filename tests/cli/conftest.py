@@ -1,4 +1,4 @@
-"""Two real, tiny ONNX models: one person at a fixed place, who stands upright in every box."""
+"""Real, tiny ONNX models: one person at a fixed place, who stands upright in every box."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import graphs
 import numpy as np
 import onnx
 import pytest
@@ -30,14 +31,23 @@ skeleton: coco
 input: {size: [192, 256], color: rgb, mean: [0, 0, 0], std: [255, 255, 255]}
 files: [{format: onnx, path: model.onnx}]
 """
+REID_CARD = """
+name: tiny-reid
+task: reid
+architecture: mean
+input: {size: [16, 32], color: rgb, mean: [128, 128, 128], std: [64, 64, 64]}
+thresholds: {similarity: 0.75}
+files: [{format: onnx, path: model.onnx}]
+"""
 
 
 @dataclass(frozen=True)
 class Models:
-    """Folders of the two models, as arguments of `--det` and `--pose`."""
+    """Folders of the models, as arguments of `--det`, `--pose` and `--reid`."""
 
     det: Path
     pose: Path
+    reid: Path
 
     @property
     def flags(self) -> list[str]:
@@ -72,7 +82,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
         peak = np.round(at[:, axis] * bins)[:, None]
         simcc[name] = np.exp(-((np.arange(bins) - peak) ** 2) / 18).astype(np.float32)[None]
     _write(folder / "pose", POSE_CARD, simcc, ("n", 3, 256, 192))
-    return Models(folder / "det", folder / "pose")
+    graphs.mean_colour(folder / "reid" / "model.onnx")
+    (folder / "reid" / "card.yaml").write_text(REID_CARD)
+    return Models(folder / "det", folder / "pose", folder / "reid")
 
 
 def _write(

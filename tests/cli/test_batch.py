@@ -58,7 +58,8 @@ def white(path: Path) -> Path:
 def test_outputs_are_those_of_run_byte_for_byte_whatever_the_number_of_workers(
     command: Run, models, videos: Path, tmp_path: Path
 ) -> None:
-    flags = [*models.flags, "--save", "csv", "--tracker", "mmdeploy", "--det-interval", 3]
+    flags = [*models.flags, "--reid", models.reid, "--save", "csv", "--det-interval", 3]
+    flags += ["--tracker", "mmdeploy", "--set", "tracker.revive_s=30"]
     names = ["a/x", "b/x", "y"]
     for name, video in zip(names, ("a/x.mp4", "b/x.mp4", "y.mov"), strict=True):
         alone = tmp_path / "alone" / Path(name).parent

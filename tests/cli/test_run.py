@@ -59,6 +59,36 @@ def test_a_video_gives_an_annotated_video_records_and_a_table(
     assert "12 frames" in done.err
 
 
+def test_a_re_identification_model_stands_in_the_records(
+    command: Run, models, clip: Path, tmp_path: Path
+) -> None:
+    done = command("run", clip, *models.flags, "--reid", models.reid, "--no-video")
+    assert done.status == 0, done.err
+    header, *frames = lines(tmp_path / "walk.posetrack.jsonl")
+    assert header["models"]["reid"] == "tiny-reid"
+    assert header["settings"]["reid"]["model"] == str(models.reid)
+    assert header["settings"]["tracker"]["reid_similarity"] == 0.75
+    assert all(len(frame["people"]) == 1 for frame in frames)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--reid", "nobody.onnx"], "nobody.onnx not found"),
+        (["--reid", "POSE"], "tiny-pose is a pose model, a reid model was asked"),
+        (["--reid", "REID", "--tracker", "iou"], "revive_s is 0, so nobody would be known again"),
+    ],
+)
+def test_a_re_identification_model_that_is_none_is_one_line(
+    command: Run, models, clip: Path, more: list[str], message: str
+) -> None:
+    named = {"POSE": models.pose, "REID": models.reid}
+    done = command("run", clip, *models.flags, *(named.get(word, word) for word in more))
+    assert message in done.err
+    assert done.status in (1, 2)
+    assert done.err.count("\n") == 1, done.err
+
+
 def test_two_runs_give_the_same_bytes(command: Run, models, clip: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
         done = command("run", clip, *models.flags, "--no-video", "--json", f"{name}.jsonl")

@@ -14,9 +14,11 @@ from tracking.wardrobe import BLUE, GREEN, RED, Stage, Wearer
 from posetrack.embedder import Embedder
 from posetrack.errors import ConfigError
 from posetrack.geometry import covered_share
+from posetrack.skeletons import load_skeleton
 from posetrack.tracking import Tracker, TrackerSettings
 from posetrack.tracking.embeddings import Embeddings
-from posetrack.types import Floats, Image
+from posetrack.tracking.looks import broad_limbs
+from posetrack.types import Detections, Floats, Image, Poses
 
 GREY = (128, 128, 128)
 WHITE = np.full((480, 640, 3), 255, np.uint8)
@@ -116,12 +118,13 @@ def test_the_similarity_that_is_needed_is_the_settings(network: Embedder) -> Non
         assert stage.at(4.0, at(300, pink)) == {300: wanted}
 
 
+def blind(image: Image, boxes: Floats) -> Floats:
+    """A model that sees nothing."""
+    return np.zeros((len(boxes), 4), np.float32)
+
+
 def test_a_model_that_sees_nothing_changes_nothing() -> None:
     """To the bit: colours and places decide as without one."""
-
-    def blind(image: Image, boxes: Floats) -> Floats:
-        return np.zeros((len(boxes), 4), np.float32)
-
     shown = []
     for embed in (None, blind):
         stage = stage_of(embed)
@@ -133,6 +136,56 @@ def test_a_model_that_sees_nothing_changes_nothing() -> None:
         shown.append(last)
     np.testing.assert_array_equal(shown[0].ids, shown[1].ids)
     np.testing.assert_array_equal(shown[0].poses.keypoints, shown[1].poses.keypoints)
+
+
+def test_where_the_model_sees_nothing_clothes_decide_far_away_and_the_place_near() -> None:
+    for embed in (None, blind):
+        stage = stage_of(embed, likeness_weight=0.0)
+        stage.at(0.0, (100, RED, BLUE), (500, GREEN, BLUE))
+        stage.at(0.1)
+        assert stage.at(1.0, (500, RED, BLUE), (100, GREEN, BLUE)) == {500: 2, 100: 1}
+        stage.at(1.1)
+        assert stage.at(4.0, (300, GREEN, RED)) == {300: 3}
+        stage.at(4.1)
+        assert stage.at(8.0, (100, GREEN, RED)) == {100: 3}
+
+
+def test_who_appears_where_somebody_was_lost_who_is_elsewhere_is_somebody_new(
+    network: Embedder,
+) -> None:
+    stage = stage_of(network)
+    stage.at(0.0, at(100, RED))
+    stage.at(0.1)
+    assert stage.at(0.9, at(100, GREEN), at(300, RED)) == {100: 2, 300: 1}
+
+
+def test_who_is_hidden_when_he_comes_back_is_known_when_he_can_be_seen(network: Embedder) -> None:
+    stage = stage_of(network, revive_likeness=1.0)
+    stage.at(0.0, at(100, RED))
+    stage.at(0.1)
+    darker = (450, (120, 120, 120), (120, 120, 120), RED)
+    assert stage.at(0.4, darker, at(485, GREEN))[450] != 1
+    for t_s in (0.5, 0.6, 0.7):
+        assert stage.at(t_s, darker) == {450: 1}
+
+
+def test_who_has_no_limbs_is_known_by_the_model(network: Embedder) -> None:
+    faces = load_skeleton("300w")
+    assert not len(broad_limbs(faces))
+    for embed, wanted in ((network, 1), (None, 2)):
+        chosen = TrackerSettings(keypoint_threshold=0.3, reid_similarity=0.8)
+        tracker = Tracker(chosen, faces, embed)
+        for t_s, x in ((0.0, 100.0), (0.1, None), (3.0, None), (4.0, 150.0)):
+            boxes = np.array([] if x is None else [[x, 100, x + 80, 200]], np.float32)
+            found = Detections.from_boxes(boxes.reshape(-1, 4))
+            asked = tracker.propose(found, t_s=t_s, size=(640, 480))
+            spread = np.linspace(0.05, 0.95, 68, dtype=np.float32)[:, None]
+            corners = asked.boxes.reshape(-1, 2, 1, 2)
+            keypoints = corners[:, 0] + spread * (corners[:, 1] - corners[:, 0])
+            scores = np.full((len(asked), 68), 0.0 if x is None else 0.9, np.float32)
+            poses = Poses(keypoints, scores, asked.boxes, asked.scores, faces)
+            tracks, _ = tracker.update(poses, asked, t_s=t_s, size=(640, 480), image=WHITE)
+        assert tracks.ids.tolist() == [wanted]
 
 
 def test_who_is_followed_costs_a_crop_a_second(network: Embedder) -> None:
@@ -242,14 +295,14 @@ def test_the_memory_is_a_mean_of_length_one_that_forgets_slowly() -> None:
 
 def test_a_full_picture_is_spread_over_frames_the_longest_unseen_first() -> None:
     embed = Watched(lambda image, boxes: boxes / np.linalg.norm(boxes, axis=1, keepdims=True))
-    embeddings, ids = Embeddings(embed, 1.0), np.arange(1, 21)
+    embeddings, ids = Embeddings(embed, 0.1), np.arange(1, 21)
     known = []
     for frame in range(4):
         seen(embeddings, boxes_of(20))
         embeddings.remember(ids, np.arange(20), frame / 10)
         known.append(int(embeddings.known(ids).sum()))
     assert known == [8, 16, 20, 20]
-    assert embed.calls == [8, 8, 4]
+    assert embed.calls == [8, 8, 8, 8]
 
 
 def test_the_share_of_a_box_that_another_covers() -> None:

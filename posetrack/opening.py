@@ -63,11 +63,9 @@ def prove(model: ResolvedModel, opened: Backend) -> None:
     if not hasattr(opened, "built"):
         return
     from posetrack.backends import open_backend
-    from posetrack.detector import Detector
-    from posetrack.estimator import Estimator
-    from posetrack.export.parity import require_parity
+    from posetrack.export.parity import PARTS, require_parity
 
-    part = Estimator if model.card.task == "pose" else Detector
+    part = PARTS[model.card.task]
     engine = part(model, opened)
     engine.warm_up()  # an engine whose sides were free is built now
     if not opened.built:

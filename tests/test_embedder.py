@@ -10,6 +10,7 @@ import pytest
 
 from posetrack.embedder import Embedder
 from posetrack.errors import ModelError, ModelNotFound
+from posetrack.export.parity import require_parity
 
 CARD = """
 name: colours
@@ -139,6 +140,14 @@ def test_a_card_that_does_not_fit_is_one_line(
     with pytest.raises(ModelError, match=text) as caught:
         Embedder.load(folder_of(tmp_path, CARD.replace(old, new)))
     assert "\n" not in str(caught.value)
+
+
+def test_a_converted_model_is_compared_with_the_first(tmp_path: Path, embedder: Embedder) -> None:
+    longer = Embedder.load(folder_of(tmp_path / "longer", times=3))
+    assert require_parity("longer", embedder, longer, "fp32").mean == pytest.approx(1)
+    swapped = Embedder.load(folder_of(tmp_path / "swapped", CARD.replace("bgr", "rgb")))
+    with pytest.raises(ModelError, match=r"swapped refused: .* mean cosine 0.999 at least"):
+        require_parity("swapped", embedder, swapped, "fp32")
 
 
 def test_embeddings_that_are_no_numbers_are_refused(tmp_path: Path) -> None:

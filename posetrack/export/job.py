@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from posetrack.backends import installed, open_backend
 from posetrack.cards import ModelCard, ModelFile
-from posetrack.detector import Detector
 from posetrack.errors import BackendMissing, ConfigError
-from posetrack.estimator import Estimator, output_names
+from posetrack.estimator import output_names
 from posetrack.export import convert
 from posetrack.export.calibration import recorded
 from posetrack.export.fold import append_nms, fold_decoding, fold_input
 from posetrack.export.graph import require_onnx, simplified
 from posetrack.export.half import cast_half
 from posetrack.export.int8 import quantise
-from posetrack.export.parity import Parity, require_parity
+from posetrack.export.parity import PARTS, Parity, require_parity
 
 if TYPE_CHECKING:
     from posetrack.backends.protocol import Backend
@@ -74,7 +73,7 @@ class Plan:
         if decoding and card.codec.kind == "heatmap":
             raise ConfigError(f"{card.name} has heatmaps, which are decoded outside: --fold input")
         if self.nms and card.task != "detection":
-            raise ConfigError(f"{card.name} is a pose model, it has no NMS: drop --nms")
+            raise ConfigError(f"{card.name} is a {card.task} model, it has no NMS: drop --nms")
         if card.input.folded or card.codec.kind == "decoded":
             raise ConfigError(f"{card.name} is folded already: export the model it was made from")
 
@@ -179,7 +178,7 @@ def _facts(card: ModelCard, plan: Plan) -> Mapping[str, Any]:
 
 
 def _compare(model: ResolvedModel, card: ModelCard, file: Path, plan: Plan) -> Parity:
-    part = Estimator if card.task == "pose" else Detector
+    part = PARTS[card.task]
     reference = part(model.card, open_backend("onnxruntime", model.path, threads=1))
     converted = part(card, _open(plan, file))
     try:

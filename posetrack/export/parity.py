@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeAlias
 
 import numpy as np
 
 from posetrack import demo
+from posetrack.cards import Task
 from posetrack.detector import Detector
+from posetrack.embedder import Embedder
 from posetrack.errors import ModelError
 from posetrack.estimator import Estimator
 from posetrack.geometry import box_area, iou_matrix
@@ -20,6 +23,16 @@ SHARE = 0.25
 """The least share of the keypoints, the surest ones, that is compared."""
 
 
+Part: TypeAlias = Estimator | Detector | Embedder
+
+PARTS: dict[Task, type[Estimator] | type[Detector] | type[Embedder]] = {
+    "pose": Estimator,
+    "detection": Detector,
+    "reid": Embedder,
+}
+"""What runs a model of each task."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tolerance:
     """What a conversion may change at most.
@@ -28,18 +41,20 @@ class Tolerance:
         px: any sure keypoint of a person some 250 px tall, or any side of a box.
         oks: the least mean over people, of their sure keypoints.
         iou: the least mean over detections; one that has no partner counts 0.
+        cosine: the least mean over embeddings.
     """
 
     px: float
     oks: float
     iou: float
+    cosine: float
 
 
 TOLERANCES = {
-    "fp32": Tolerance(px=1.0, oks=0.999, iou=0.999),
-    "fp16": Tolerance(px=4.0, oks=0.995, iou=0.99),
-    "bf16": Tolerance(px=32.0, oks=0.99, iou=0.97),
-    "int8": Tolerance(px=float("inf"), oks=0.95, iou=0.85),
+    "fp32": Tolerance(px=1.0, oks=0.999, iou=0.999, cosine=0.999),
+    "fp16": Tolerance(px=4.0, oks=0.995, iou=0.99, cosine=0.995),
+    "bf16": Tolerance(px=32.0, oks=0.99, iou=0.97, cosine=0.99),
+    "int8": Tolerance(px=float("inf"), oks=0.95, iou=0.85, cosine=0.95),
 }
 """By precision. A coarse one may take another of two peaks of the same height, far away, so its
 pixels say little; a network with one convolution inverted is beyond every line of these."""
@@ -51,8 +66,8 @@ class Parity:
 
     Attributes:
         px: the largest distance of a sure keypoint, or of a side of a box that both found.
-        mean: OKS of poses, or IoU of boxes, in [0, 1].
-        measure: ``OKS`` or ``IoU``.
+        mean: OKS of poses, IoU of boxes, or cosine of embeddings.
+        measure: ``OKS``, ``IoU`` or ``cosine``.
         count: people or boxes compared.
     """
 
@@ -63,16 +78,17 @@ class Parity:
 
     def within(self, tolerance: Tolerance) -> bool:
         """Whether that is tolerable; NaN is not."""
-        least = tolerance.oks if self.measure == "OKS" else tolerance.iou
-        return self.px <= tolerance.px and self.mean >= least
+        return self.px <= tolerance.px and self.mean >= self.least(tolerance)
+
+    def least(self, tolerance: Tolerance) -> float:
+        """The mean that is needed."""
+        return float(getattr(tolerance, self.measure.lower()))
 
     def __str__(self) -> str:
         return f"{self.px:.2f} px, mean {self.measure} {self.mean:.4f} over {self.count}"
 
 
-def require_parity(
-    name: str, reference: Estimator | Detector, converted: Estimator | Detector, precision: str
-) -> Parity:
+def require_parity(name: str, reference: Part, converted: Part, precision: str) -> Parity:
     """The distance of `converted` from `reference`, the fp32 ONNX.
 
     Raises:
@@ -81,22 +97,23 @@ def require_parity(
     found = compare(reference, converted)
     allowed = TOLERANCES[precision]
     if not found.within(allowed):
-        least = allowed.oks if found.measure == "OKS" else allowed.iou
         raise ModelError(
             f"{name} refused: it is {found} away from the fp32 graph, {precision} may be "
-            f"{allowed.px:g} px and mean {found.measure} {least:g} at least: keep a higher "
-            "precision, or calibrate on pictures like those it is for"
+            f"{allowed.px:g} px and mean {found.measure} {found.least(allowed):g} at least: "
+            "keep a higher precision, or calibrate on pictures like those it is for"
         )
     return found
 
 
-def compare(reference: Estimator | Detector, converted: Estimator | Detector) -> Parity:
+def compare(reference: Part, converted: Part) -> Parity:
     """Both on the same pictures: drawn people and a photograph, always the same."""
     if isinstance(reference, Estimator) and isinstance(converted, Estimator):
         return _poses(reference, converted)
     if isinstance(reference, Detector) and isinstance(converted, Detector):
         return _boxes(reference, converted)
-    raise TypeError("a pose model and a detector cannot be compared")
+    if isinstance(reference, Embedder) and isinstance(converted, Embedder):
+        return _embeddings(reference, converted)
+    raise TypeError("models of two tasks cannot be compared")
 
 
 @cache
@@ -124,6 +141,16 @@ def _poses(reference: Estimator, converted: Estimator) -> Parity:
     oks = (near * sure).sum(axis=1) / np.maximum(sure.sum(axis=1), 1)
     people = sure.any(axis=1)
     return Parity(float(far[sure].max()), float(oks[people].mean()), "OKS", int(people.sum()))
+
+
+def _embeddings(reference: Embedder, converted: Embedder) -> Parity:
+    cosines = np.concatenate(
+        [
+            (reference(image, boxes) * converted(image, boxes)).sum(axis=1)
+            for image, boxes in _scenes()
+        ]
+    )
+    return Parity(0.0, float(cosines.mean()), "cosine", len(cosines))
 
 
 def _boxes(reference: Detector, converted: Detector) -> Parity:

@@ -158,7 +158,7 @@ def test_nobody_to_calibrate_on_is_an_error(tmp_path: Path) -> None:
 def test_a_model_that_drifts_is_refused_with_the_numbers_and_not_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    strict = parity.Tolerance(px=1e-6, oks=1.0, iou=1.0)
+    strict = parity.Tolerance(px=1e-6, oks=1.0, iou=1.0, cosine=1.0)
     monkeypatch.setitem(parity.TOLERANCES, "fp16", strict)
     with pytest.raises(ModelError, match=r"m refused: it is \d+\.\d+ px, mean OKS \d\.\d+ over 32"):
         export(zoo.find(task="pose"), tmp_path / "out", Plan(precision="fp16"), name="m")

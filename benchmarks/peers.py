@@ -59,7 +59,7 @@ INTERVALS = (1, 5, 10, 20)
 SAME = 0.3  # IoU of a box and the pose in it
 DOUBLE = 0.7
 FEWEST = 5  # visible keypoints of a pose that is passed on
-VISIBLE, BIRTH, LEAST = 0.35, 0.45, 0.245  # the thresholds of the embedded models' cards
+VISIBLE, BIRTH, LEAST = 0.33, 0.45, 0.245  # the thresholds of the embedded models' cards
 NOISE, MISSED = 0.01, 0.05
 
 Row = dict[str, Any]

@@ -174,6 +174,12 @@ class Trainer:
                     self._evaluate(progress)
                 self.save("last.pth")
             wait()
+        if self.pruner and not self.pruner.done:
+            progress.say(
+                f"the training ended with {self.pruner.share:.1%} of the multiplications, "
+                f"{self.pruner.flops:.0%} were asked: train for more epochs, or raise prune.units "
+                "(there is no best.pth)"
+            )
 
     def _epoch(self, progress: Progress, save_every_s: float) -> None:
         schedule = self.recipe.schedule

@@ -147,7 +147,9 @@ def test_a_network_is_pruned_trained_on_exported_and_run(tmp_path: Path) -> None
     assert np.isfinite(poses.keypoints).all()
 
 
-def test_a_pruning_goes_on_where_it_was_killed(tmp_path: Path) -> None:
+def test_a_pruning_goes_on_where_it_was_killed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     drawn.write_set(tmp_path / "data", 8)
     how = {"flops": 0.7, "interval": 1, "units": 20}
     run = train(write(tmp_path, prune=how), [], resume=False, folder=tmp_path / "run")
@@ -156,6 +158,7 @@ def test_a_pruning_goes_on_where_it_was_killed(tmp_path: Path) -> None:
     second = sum(v.numel() for v in load_state(run / "last.pth").values())
     assert second < first
     assert not (run / "best.pth").exists(), "not yet as small as was asked"
+    assert "of the multiplications, 70% were asked" in " ".join(capsys.readouterr().err.split())
 
 
 def test_averages_and_teachers_come_after_the_pruning(tmp_path: Path) -> None:

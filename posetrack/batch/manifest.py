@@ -19,14 +19,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from posetrack import __version__
 from posetrack.batch.inputs import Video
 from posetrack.batch.unit import Outcome
 from posetrack.errors import ConfigError
 from posetrack.media.part import write_failure
+from posetrack.media.source import ClosesItself
 
 Entry = dict[str, Any]
 
@@ -42,7 +42,7 @@ def manifest_name(shard: str | None) -> str:
     return "manifest.jsonl" if shard is None else f"manifest-{shard.replace('/', '-of-')}.jsonl"
 
 
-class Manifest:
+class Manifest(ClosesItself):
     """The manifest of one process, open for appending.
 
     Raises:
@@ -93,17 +93,6 @@ class Manifest:
     def close(self) -> None:
         """Close the file; closing twice does nothing."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _append(self, entry: Entry) -> None:
         entry["at"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

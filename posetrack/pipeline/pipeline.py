@@ -288,8 +288,10 @@ class Pipeline:
             )
             if self._state is _State.DRAINING and worker.downstream is not None:
                 self._error = self._error or failure
-                if worker.upstream is not None:
-                    worker.upstream.abort()
+                # All before it end too: any of them may wait for room that will never come.
+                for before in self._workers[: self._workers.index(worker) + 1]:
+                    if before.upstream is not None:
+                        before.upstream.abort()
                 worker.downstream.close()
                 self._stopping_since = now
             else:

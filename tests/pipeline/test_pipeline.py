@@ -186,6 +186,12 @@ def test_a_stop_before_the_start_ends_at_once() -> None:
     assert ("source", "call") not in log
 
 
+def join(name: str) -> None:
+    for thread in threading.enumerate():
+        if thread.name == f"posetrack-{name}":
+            thread.join(5)
+
+
 @pytest.mark.parametrize("name", STAGES)
 @pytest.mark.parametrize("action", ["open", "call", "close"])
 def test_a_stuck_stage_is_named_after_the_deadline(name: str, action: str) -> None:
@@ -211,9 +217,33 @@ def test_a_stuck_stage_is_named_after_the_deadline(name: str, action: str) -> No
         assert all(("finish" in step.actions()) == drained for step in later)
     finally:
         release.set()
-        for thread in threading.enumerate():
-            if thread.name == f"posetrack-{name}":
-                thread.join(5)
+        join(name)
+
+
+@pytest.mark.parametrize("name", STAGES[1:])
+def test_what_waits_for_room_before_a_stuck_stage_ends_too(name: str) -> None:
+    source, steps, log = chain(100)
+    pipeline = Pipeline(source, steps, deadline_s=0.1)
+    before = STAGES.index(name)
+    read = 5 + 1 + 3 * before  # two in each channel and one in each hand
+    release = threading.Event()
+
+    def stuck(item: Any) -> None:
+        if item % 100 == 5:
+            while log.count(("source", "call")) < read:
+                time.sleep(0.001)
+            time.sleep(0.05)
+            pipeline.stop()
+            release.wait(10)
+
+    by_name(source, steps, name).do["call"] = stuck
+    try:
+        with pytest.raises(StageError, match=f"stage '{name}' did not stop"):
+            pipeline.run()
+        assert [stage.actions()[-1] for stage in (source, *steps)[:before]] == ["close"] * before
+    finally:
+        release.set()
+        join(name)
 
 
 def test_a_long_drain_is_not_stuck_while_each_call_is_short() -> None:

@@ -64,14 +64,15 @@ def main() -> None:
     parser.add_argument("--det", help="detector: name or path (default: the embedded one)")
     parser.add_argument("--pose", help="pose model: name or path (default: the embedded one)")
     parser.add_argument("--backend", default="onnxruntime")
+    parser.add_argument("--precision", default="fp32")
     chosen = parser.parse_args()
     report.check_data(parser, chosen.data)
 
-    detector = Detector.load(chosen.det, backend=chosen.backend)
+    detector = Detector.load(chosen.det, backend=chosen.backend, precision=chosen.precision)
     card_threshold, detector.threshold = detector.threshold, LOWEST_SCORE
     boxes = detector_figures(chosen.data, detector, card_threshold)
     detector.threshold = card_threshold
-    estimator = Estimator.load(chosen.pose, backend=chosen.backend)
+    estimator = Estimator.load(chosen.pose, backend=chosen.backend, precision=chosen.precision)
     sightings = list(look(chosen.data, detector, estimator))
     alone = pose_figures(sightings, "given", estimator)
     together = pose_figures(sightings, "found", estimator)

@@ -32,7 +32,7 @@ def track(
     backend: str = "onnxruntime",
     device: str = "cpu",
     threads: int | None = None,
-    precision: str = "fp32",
+    precision: str = "auto",
     det_interval: int = 5,
     max_people: int | None = None,
     tracker: TrackerSettings | str = "default",

@@ -92,12 +92,16 @@ class ReidSettings(Section):
 
 
 class BackendSettings(Section):
-    """What runs the networks, and where; `threads` None takes every core."""
+    """What runs the networks, and where; `threads` None takes every core.
+
+    `precision` ``auto`` takes a model's int8 file, or OpenVINO's bf16, where the CPU has the
+    instructions for it.
+    """
 
     kind: str = "onnxruntime"
     device: str = "cpu"
     threads: Annotated[int, Field(ge=1)] | None = None
-    precision: Literal["fp32", "fp16", "bf16", "int8"] = "fp32"
+    precision: Literal["auto", "fp32", "fp16", "bf16", "int8"] = "auto"
 
 
 class RevisionSettings(Section):

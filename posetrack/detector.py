@@ -74,7 +74,7 @@ class Detector:
         backend: str = "onnxruntime",
         device: str = "cpu",
         threads: int | None = None,
-        precision: str = "fp32",
+        precision: str = "auto",
         options: Mapping[str, Any] | None = None,
         allow_unverified: bool = False,
         **settings: Any,

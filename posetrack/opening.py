@@ -11,7 +11,33 @@ from posetrack.errors import ModelError
 if TYPE_CHECKING:
     from posetrack.backends.protocol import Backend
     from posetrack.cards import Task
-    from posetrack.zoo import ResolvedModel
+    from posetrack.zoo import Progress, ResolvedModel
+
+
+def find_model(
+    name_or_path: str | Path | None,
+    task: Task,
+    *,
+    backend: str,
+    device: str,
+    precision: str,
+    allow_unverified: bool = False,
+    progress: Progress | None = None,
+) -> ResolvedModel:
+    """What `posetrack.zoo.find` finds for that backend; ``auto`` is the fastest precision."""
+    from posetrack import zoo
+    from posetrack.backends import backend_name, fastest_precision, model_formats
+
+    if precision == "auto":
+        precision = fastest_precision(backend_name(backend), device)
+    return zoo.find(
+        name_or_path,
+        task=task,
+        formats=model_formats(backend),
+        precision=precision,
+        allow_unverified=allow_unverified,
+        progress=progress,
+    )
 
 
 def open_model(
@@ -21,23 +47,25 @@ def open_model(
     backend: str = "onnxruntime",
     device: str = "cpu",
     threads: int | None = None,
-    precision: str = "fp32",
+    precision: str = "auto",
     options: Mapping[str, Any] | None = None,
     allow_unverified: bool = False,
+    progress: Progress | None = None,
 ) -> tuple[ResolvedModel, Backend]:
-    """What `posetrack.zoo.find` finds, opened by `posetrack.backends.open_backend`.
+    """What `find_model` finds, opened by `posetrack.backends.open_backend`.
 
     None is the embedded model of the task.
     """
-    from posetrack import zoo
-    from posetrack.backends import model_formats, open_backend
+    from posetrack.backends import open_backend
 
-    model = zoo.find(
+    model = find_model(
         name_or_path,
-        task=task,
-        formats=model_formats(backend),
+        task,
+        backend=backend,
+        device=device,
         precision=precision,
         allow_unverified=allow_unverified,
+        progress=progress,
     )
     opened = open_backend(
         backend,

@@ -103,7 +103,7 @@ class Perception:
         device: str = "cpu",
         threads: int | None = None,
         detector_threads: int | None = None,
-        precision: str = "fp32",
+        precision: str = "auto",
         det_interval: int | Schedule = 1,
         max_people: int | None = None,
         tracker: TrackerSettings | str = "default",
@@ -119,7 +119,7 @@ class Perception:
             device: e.g. ``cpu`` or ``cuda:0``.
             threads: of the backend; None is its own choice.
             detector_threads: of the detector's backend, where they are to be others.
-            precision: ``fp32``, ``fp16``, ``bf16`` or ``int8``.
+            precision: ``auto``, ``fp32``, ``fp16``, ``bf16`` or ``int8``.
             det_interval: 1 is every frame, 5 every fifth; or `posetrack.schedule.WhenNeeded`.
             max_people: poses a frame at most; the seen before the new, then the largest.
             tracker: settings, or the name of a preset.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from posetrack.backends.cores import usable_cores
+from posetrack.backends.precision import fastest_precision
 from posetrack.backends.protocol import Array, Backend, TensorSpec
 from posetrack.errors import BackendError, BackendMissing, ModelNotFound
 
@@ -21,6 +22,7 @@ __all__ = [
     "Installed",
     "TensorSpec",
     "backend_name",
+    "fastest_precision",
     "installed",
     "model_formats",
     "open_backend",
@@ -44,7 +46,7 @@ UNPROVEN = {"tensorrt": "not yet run on hardware"}
 """What is written against a documented interface and nobody has run."""
 FORMATS = {"torch": ("pth",), "openvino": ("openvino", "onnx"), "ncnn": ("ncnn",)}
 """What a backend loads if that is not ``onnx`` alone, the preferred one first."""
-PRECISIONS = ("fp32", "fp16", "bf16", "int8")
+PRECISIONS = ("auto", "fp32", "fp16", "bf16", "int8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,8 @@ def open_backend(
         model: an .onnx file, or what else the backend loads (`model_formats`).
         device: ``cpu``, ``cuda``, ``cuda:1``, ... is used or refused; only ``auto`` chooses.
         threads: for the CPU; None takes every core this process may use.
-        precision: what to compute in; refused where the backend cannot.
+        precision: what to compute in; refused where the backend cannot. ``auto`` chooses by the
+            processor, see `fastest_precision`.
         options: settings of that one backend, see docs/backends.md.
 
     Raises:
@@ -139,6 +142,10 @@ def open_backend(
         raise BackendError(f"precision {precision!r} is not known: use {', '.join(PRECISIONS)}")
     if threads is not None and threads < 1:
         raise BackendError(f"{threads} threads asked: use 1 or more, or none for every core")
+    if precision == "auto":
+        precision = fastest_precision(name, device)
+        if precision == "int8":
+            precision = "fp32"  # a graph in int8 says so itself, and another runs as it is
     make = _load(name)
     backend = make(
         Path(model), device=device, threads=threads, precision=precision, options=options or {}

@@ -14,6 +14,7 @@ import typer
 
 from posetrack import __version__
 from posetrack.backends.cores import usable_cores
+from posetrack.backends.precision import cpu_instructions, fastest_precision
 from posetrack.errors import PosetrackError
 
 app = typer.Typer(add_completion=False)
@@ -88,17 +89,12 @@ def findings() -> Iterator[Finding]:
 
 
 def _processor() -> str:
-    cores = usable_cores()
-    flags: set[str] = set()
-    try:
-        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
-            if line.startswith(("flags", "Features")):
-                flags.update(line.partition(":")[2].split())
-                break
-    except OSError:
+    cores, flags = usable_cores(), cpu_instructions()
+    if not flags:
         return f"{cores} cores"  # not Linux
     known = " ".join(name for name in INSTRUCTIONS if name in flags)
-    return f"{cores} cores, instructions: {known or 'none of note'}"
+    auto = fastest_precision("onnxruntime", "cpu")
+    return f"{cores} cores, instructions: {known or 'none of note'}; --precision auto is {auto}"
 
 
 def _import(name: str) -> Finding:

@@ -32,6 +32,9 @@ Det = Annotated[str | None, typer.Option("--det", help="Detector: a name, a path
 Pose = Annotated[str | None, typer.Option("--pose", help="Pose model: name, path or address.")]
 Kind = Annotated[str, typer.Option("--backend", help="What runs the networks.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ... or auto.")]
+Computed = Annotated[
+    str, typer.Option("--precision", help="fp32, fp16, bf16, int8, or auto as `run` has it.")
+]
 Threads = Annotated[int | None, typer.Option("--threads", help="Threads; default all.", min=1)]
 Flip = Annotated[
     bool, typer.Option("--flip-test", help="Average with the answer to the mirrored picture.")
@@ -68,6 +71,7 @@ class Engine:
     backend: str
     device: str
     threads: int | None
+    precision: str
 
     def open(
         self, name: str | None, task: Literal["detection", "pose"]
@@ -76,7 +80,12 @@ class Engine:
         from posetrack.opening import open_model
 
         return open_model(
-            name, task, backend=self.backend, device=self.device, threads=self.threads
+            name,
+            task,
+            backend=self.backend,
+            device=self.device,
+            threads=self.threads,
+            precision=self.precision,
         )
 
 
@@ -87,6 +96,7 @@ def pose(
     pose: Pose = None,
     backend: Kind = "onnxruntime",
     device: Device = "cpu",
+    precision: Computed = "fp32",
     threads: Threads = None,
     flip_test: Flip = False,
     nme: Nme = None,
@@ -102,7 +112,7 @@ def pose(
 
     coco.require_evaluator()
     annotations = _annotations(data, images)
-    model, opened = Engine(backend, device, threads).open(pose, "pose")
+    model, opened = Engine(backend, device, threads, precision).open(pose, "pose")
     estimator = Estimator(model, opened, flip_test=flip_test)
     pair = _pair(nme, estimator.skeleton)
     found = evaluate_pose(annotations, estimator, sources=by_source, pair=pair, watch=figures.watch)
@@ -122,6 +132,7 @@ def detection(
     det: Det = None,
     backend: Kind = "onnxruntime",
     device: Device = "cpu",
+    precision: Computed = "fp32",
     threads: Threads = None,
     by_source: Sources = True,
     json: Json = None,
@@ -135,7 +146,7 @@ def detection(
 
     coco.require_evaluator()
     annotations = _annotations(data, images)
-    model, opened = Engine(backend, device, threads).open(det, "detection")
+    model, opened = Engine(backend, device, threads, precision).open(det, "detection")
     detector = Detector(model, opened, threshold=LOWEST_SCORE)
     classes = shared_classes(annotations, model.card)
     threshold = model.card.thresholds.detection
@@ -167,6 +178,7 @@ def pipeline(
     pose: Pose = None,
     backend: Kind = "onnxruntime",
     device: Device = "cpu",
+    precision: Computed = "fp32",
     threads: Threads = None,
     flip_test: Flip = False,
     nme: Nme = None,
@@ -183,7 +195,7 @@ def pipeline(
 
     coco.require_evaluator()
     annotations = _annotations(data, images)
-    engine = Engine(backend, device, threads)
+    engine = Engine(backend, device, threads, precision)
     finder, opened = engine.open(det, "detection")
     detector = Detector(finder, opened, threshold=LOWEST_PERSON)
     model, opened = engine.open(pose, "pose")

@@ -72,7 +72,7 @@ FLAGS = tuple(Flag(*row) for row in (
     ("--relink/--no-relink", bool, "revision.relink", MODELS, "Join pieces of tracks (files)."),
     ("--backend", str, "backend.kind", MODELS, "What runs the networks; default onnxruntime."),
     ("--device", str, "backend.device", MODELS, "cpu, cuda, cuda:1, ... or auto; default cpu."),
-    ("--precision", str, "backend.precision", MODELS, "fp32, fp16, bf16, int8; default fp32."),
+    ("--precision", str, "backend.precision", MODELS, "fp32, fp16, bf16, int8; default auto."),
     ("--threads", int, "backend.threads", MODELS, "Threads of the networks; default all.", 1),
     ("--start", float, "source.start_s", READING, "Begin at this second.", 0),
     ("--duration", float, "source.duration_s", READING, "Read so many seconds."),

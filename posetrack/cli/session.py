@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import cv2
 import typer
 
-from posetrack import zoo
+from posetrack import opening
 from posetrack.backends import (
     backend_name,
     installed,
-    model_formats,
-    open_backend,
     threads_ahead,
 )
 from posetrack.cli.progress import Downloads, FrameProgress
@@ -31,7 +29,6 @@ from posetrack.media.drawing import Style
 from posetrack.media.painter import Painter
 from posetrack.media.sink import Sink
 from posetrack.media.source import Source, open_source
-from posetrack.opening import prove
 from posetrack.perception import BoxesOf, Perception
 from posetrack.records import Header
 from posetrack.region import Region, open_region
@@ -195,17 +192,14 @@ def require_backend(kind: str) -> None:
 
 def find_model(config: RunConfig, task: Task, *, allow_unverified: bool = False) -> ResolvedModel:
     """The model of `task` that the settings name, fetched where it must be."""
-    names = {
-        "detection": config.detector.model,
-        "pose": config.pose.model,
-        "reid": config.reid.model,
-    }
+    chosen = config.backend
     with Downloads() as downloads:
-        return zoo.find(
-            names[task],
-            task=task,
-            formats=model_formats(config.backend.kind),
-            precision=config.backend.precision,
+        return opening.find_model(
+            _model_name(config, task),
+            task,
+            backend=chosen.kind,
+            device=chosen.device,
+            precision=chosen.precision,
             allow_unverified=allow_unverified,
             progress=downloads.update,
         )
@@ -216,16 +210,26 @@ def _load(
 ) -> tuple[ResolvedModel, Backend]:
     """The model found and the backend that holds it."""
     chosen = config.backend
-    model = find_model(config, task, allow_unverified=allow_unverified)
-    backend = open_backend(
-        chosen.kind,
-        model.path,
-        device=chosen.device,
-        threads=threads,
-        precision=chosen.precision,
-    )
-    prove(model, backend)
-    return model, backend
+    with Downloads() as downloads:
+        return opening.open_model(
+            _model_name(config, task),
+            task,
+            backend=chosen.kind,
+            device=chosen.device,
+            threads=threads,
+            precision=chosen.precision,
+            allow_unverified=allow_unverified,
+            progress=downloads.update,
+        )
+
+
+def _model_name(config: RunConfig, task: Task) -> str | None:
+    names = {
+        "detection": config.detector.model,
+        "pose": config.pose.model,
+        "reid": config.reid.model,
+    }
+    return names[task]
 
 
 def make_painter(config: RunConfig, threshold: float | None) -> Painter:

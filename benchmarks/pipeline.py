@@ -1,21 +1,32 @@
-"""Speed of the whole command against rtmlib's PoseTracker loop, with the same two networks.
+"""Speed of the whole command against rtmlib's and MMDeploy's trackers, on the same clips.
 
     python3 -m venv peers && peers/bin/pip install rtmlib==0.0.16
-    python benchmarks/pipeline.py --data PATH --rtmlib-python peers/bin/python \\
-        --det-onnx DET.onnx --pose-onnx POSE.onnx
+    python3.11 -m venv cpp
+    cpp/bin/pip install mmdeploy-runtime==1.3.1 opencv-python-headless "numpy<2"
+    python benchmarks/pipeline.py --data PATH --rtmlib-python peers/bin/python \
+        --mmdeploy-python cpp/bin/python --det-onnx DET.onnx --pose-onnx POSE.onnx
 
-``posetrack run`` (decode, detect on every fifth frame, poses, identities, smoothing, drawing,
-H.264 and records) and `rtmlib_loop.py` (``cv2.VideoCapture``, ``PoseTracker``, ``draw_skeleton``,
-``cv2.VideoWriter``) each run as a process of their own, in turn, on fp32 ONNX Runtime with its
-default threads. The files are plain exports: a detector with NMS inside (``dets``, ``labels``) and
-a pose network (``simcc_x``, ``simcc_y``).
+``posetrack run`` (decode, detect, poses, identities, smoothing, drawing, H.264 and records) and
+the other side (`rtmlib_loop.py`, `mmdeploy_loop.py`: OpenCV's reader and writer around the tracker)
+each run as a process of their own, in turn:
 
-Two ratios are stated: of the frame rates inside the loop, as each side measures it (first read to
-closed file, models loaded before), and of the wall times of the whole processes, with imports and
-model loading. A pair counts only if `probe.py` found both cores whole before and after each of its
-runs, otherwise it is repeated; pairs that never were are marked. rtmlib runs with its tracking off
-and on; with it on, ids that outgrow the number of people freeze its frame counter, so that it
-detects on every frame or never again (version 0.0.16).
+* ``rtmlib``: the same two files on both sides, fp32 ONNX Runtime with its default threads, the
+  detector on every fifth frame, rtmlib's tracking off (with it on, ids that outgrow the number of
+  people freeze its frame counter, so that it detects on every frame or never again).
+* ``rtmlib m``: the same with a pose network that computes an RTMPose-m besides the given one, whose
+  answers count: 1.2 times an m.
+* ``defaults``: ``posetrack run VIDEO --det-interval 5`` as it is installed against rtmlib as it
+  comes, with the same two networks: detector on every frame, tracking on.
+* ``mmdeploy``: the same two files, the detector on every fifth frame.
+
+The files are plain exports: a detector with NMS inside (``dets``, ``labels``: `posetrack export
+... --nms`) and a pose network (``simcc_x``, ``simcc_y``).
+
+Ratios: of the frame rates inside the loop, as each side measures it (first read to closed file,
+models loaded before); of the poses a second, which is that times the people shown or estimated; of
+the wall times of the whole processes, with imports and model loading; of their CPU seconds. A pair
+counts only if `probe.py` found both cores whole before and after each of its runs, otherwise it is
+repeated; pairs that never were are marked.
 """
 
 from __future__ import annotations
@@ -43,6 +54,7 @@ from posetrack.evaluation.facts import sha256
 
 Row = dict[str, Any]
 ATTEMPTS = 4
+RATIOS = ("loop_ratio", "pose_ratio", "process_ratio", "cpu_ratio")
 
 
 @dataclass(frozen=True)
@@ -56,10 +68,11 @@ class Clip:
 
 CLIPS = (
     Clip("juggle 384 px", "juggle/juggle.mp4", 384),
-    Clip("juggle 1280x720", "juggle/juggle.mp4"),
+    Clip("juggle 960x540", "juggle/juggle.mp4", 960),
     Clip("TUD-Stadtmitte", "TUD-Stadtmitte/TUD-Stadtmitte.mp4"),
 )
-PEERS = {"tracking off": [], "tracking on": ["--tracking"]}
+SAME_FILES = ("rtmlib", "rtmlib m", "mmdeploy")
+PEERS = (*SAME_FILES, "defaults")
 
 
 def main() -> None:
@@ -67,13 +80,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     report.add_options(parser, result="pipeline.json")
     parser.add_argument("--rtmlib-python", required=True, help="interpreter that has rtmlib")
+    parser.add_argument("--mmdeploy-python", help="interpreter that has mmdeploy-runtime")
     parser.add_argument("--det-onnx", type=Path, required=True)
     parser.add_argument("--pose-onnx", type=Path, required=True)
     parser.add_argument("--threshold", type=float, default=0.3, help="detector score, both sides")
     parser.add_argument("--frames", type=int, default=300, help="each clip is looped to as many")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--clips", nargs="+", default=[c.name for c in CLIPS])
-    parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=list(PEERS))
+    parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=PEERS)
     parser.add_argument("--ungated", action="store_true", help="take any timing, for trying out")
     chosen = parser.parse_args()
     report.check_data(parser, chosen.data)
@@ -84,14 +98,46 @@ def main() -> None:
     figures = {"models_sha256": digests, "gated": not chosen.ungated, "comparisons": rows}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        models["heavy pose"] = heavier(chosen.pose_onnx, folder / "heavy.onnx")
         for clip in [clip for clip in CLIPS if clip.name in chosen.clips]:
             video = folder / f"{clip.name.replace(' ', '-')}.mp4"
             make_clip(chosen.data / "video" / clip.file, video, clip.width, chosen.frames)
             for peer in chosen.peers:
-                rows.append(compare(clip, peer, video, chosen, gate))
+                if peer == "mmdeploy" and chosen.mmdeploy_python is None:
+                    continue
+                rows.append(
+                    compare(clip, peer, commands(peer, video, models, chosen), chosen, gate)
+                )
                 print_row(rows[-1])
                 report.write(chosen.json, figures)  # a run that is cut off keeps what it has
     print_rows(rows)
+
+
+def heavier(pose: Path, target: Path) -> Path:
+    """A graph that computes an RTMPose-m of random weights besides `pose` and answers as `pose`."""
+    import onnx
+    import torch
+    from onnx import TensorProto, compose, helper
+
+    from posetrack.networks.rtmpose import RTMPose
+    from posetrack.training.export import export_onnx
+
+    torch.manual_seed(0)
+    size = target.with_name("m.onnx")
+    export_onnx(RTMPose("m"), size, input_size=(192, 256))
+    both = onnx.load(str(pose))
+    other = compose.add_prefix(onnx.load(str(size)), "m/", rename_inputs=False)
+    both.graph.node.extend(other.graph.node)
+    both.graph.initializer.extend(other.graph.initializer)
+    both.graph.initializer.append(helper.make_tensor("nothing", TensorProto.FLOAT, [], [0.0]))
+    for output in both.graph.output:
+        for node in both.graph.node:
+            node.output[:] = ["own/" + n if n == output.name else n for n in node.output]
+        zero = f"zero/{output.name}"
+        both.graph.node.append(helper.make_node("Mul", [f"m/{output.name}", "nothing"], [zero]))
+        both.graph.node.append(helper.make_node("Add", [f"own/{output.name}", zero], [output.name]))
+    onnx.save(both, str(target))
+    return target
 
 
 def make_clip(source: Path, target: Path, width: int | None, frames: int) -> None:
@@ -123,34 +169,53 @@ def scaled(width: int, height: int, wanted: int | None) -> tuple[int, int]:
     return 2 * round(width * ratio / 2), 2 * round(height * ratio / 2)
 
 
-def compare(clip: Clip, peer: str, video: Path, chosen: argparse.Namespace, gate: Gate) -> Row:
-    """Pairs of runs, ours and rtmlib's in turn, and the medians of their ratios."""
-    output = video.with_name("out.mp4")
-    networks = ["--det", str(chosen.det_onnx), "--pose", str(chosen.pose_onnx)]
-    ours = [sys.executable, "-m", "posetrack", "run", str(video), "-o", str(output), *networks]
-    ours += ["--det-interval", "5", "--det-thr", str(chosen.threshold)]
-    script = str(Path(__file__).with_name("rtmlib_loop.py"))
-    theirs = [chosen.rtmlib_python, script, str(video), str(output), *networks]
-    theirs += ["--threshold", str(chosen.threshold), *PEERS[peer]]
+def commands(
+    peer: str, video: Path, models: dict[str, Path], chosen: argparse.Namespace
+) -> tuple[list[str], list[str]]:
+    """Ours and the other side's."""
+    output = str(video.with_name("out.mp4"))
+    pose = models["heavy pose" if peer == "rtmlib m" else "pose"]
+    networks = ["--det", str(models["detector"]), "--pose", str(pose)]
+    ours = [sys.executable, "-m", "posetrack", "run", str(video), "-o", output]
+    ours += ["--det-interval", "5"]
+    if peer in SAME_FILES:
+        ours += [*networks, "--precision", "fp32", "--det-thr", str(chosen.threshold)]
+    name = "mmdeploy" if peer == "mmdeploy" else "rtmlib"
+    python = chosen.mmdeploy_python if peer == "mmdeploy" else chosen.rtmlib_python
+    theirs = [python, str(Path(__file__).with_name(f"{name}_loop.py")), str(video), output]
+    theirs += [*networks, "--threshold", str(chosen.threshold)]
+    if peer == "defaults":
+        theirs += ["--det-interval", "1", "--tracking"]
+    return ours, theirs
+
+
+def compare(
+    clip: Clip, peer: str, pair: tuple[list[str], list[str]], chosen: argparse.Namespace, gate: Gate
+) -> Row:
+    """Pairs of runs, ours and the other's in turn, and the medians of their ratios."""
+    ours, theirs = pair
     run_once(ours, read_ours)  # fills the disk cache for both
     sides = [(ours, read_ours), (theirs, read_theirs)]
     pairs = [gated_pair(sides, gate) for _ in range(chosen.pairs)]
-    first, second = ([pair[side] for pair in pairs] for side in ("posetrack", "rtmlib"))
+    first, second = ([pair[side] for pair in pairs] for side in ("posetrack", "peer"))
+    both = list(zip(first, second, strict=True))
     return {
         "clip": clip.name,
-        "rtmlib": peer,
+        "peer": peer,
         "posetrack_fps": statistics.median(run["fps"] for run in first),
-        "rtmlib_fps": statistics.median(run["fps"] for run in second),
-        "loop_ratio": statistics.median(p["posetrack"]["fps"] / p["rtmlib"]["fps"] for p in pairs),
-        "process_ratio": statistics.median(
-            p["rtmlib"]["wall_s"] / p["posetrack"]["wall_s"] for p in pairs
-        ),
-        "cpu_ratio": statistics.median(
-            p["rtmlib"]["cpu_s"] / p["posetrack"]["cpu_s"] for p in pairs
-        ),
+        "peer_fps": statistics.median(run["fps"] for run in second),
+        "loop_ratio": statistics.median(a["fps"] / b["fps"] for a, b in both),
+        "pose_ratio": statistics.median(poses_per_s(a) / poses_per_s(b) for a, b in both),
+        "process_ratio": statistics.median(b["wall_s"] / a["wall_s"] for a, b in both),
+        "cpu_ratio": statistics.median(b["cpu_s"] / a["cpu_s"] for a, b in both),
         "pairs_gated": sum(pair["gated"] for pair in pairs),
         "pairs": pairs,
     }
+
+
+def poses_per_s(run: Row) -> float:
+    """How many people a second."""
+    return float(run["fps"] * run["people_mean"])
 
 
 def gated_pair(
@@ -165,7 +230,7 @@ def gated_pair(
         gated = min(health) >= gate.least
         if gated:
             break
-    return {"posetrack": runs[0], "rtmlib": runs[1], "health": health, "gated": gated}
+    return {"posetrack": runs[0], "peer": runs[1], "health": health, "gated": gated}
 
 
 def run_once(command: Sequence[str], read: Callable[[str], Row]) -> Row:
@@ -209,7 +274,7 @@ def read_theirs(text: str) -> Row:
 
 def print_row(row: Row) -> None:
     """One line as soon as it is known."""
-    line = f"{row['clip']}, {row['rtmlib']}: {row['loop_ratio']:.2f}x in the loop"
+    line = f"{row['clip']}, {row['peer']}: {row['loop_ratio']:.2f}x in the loop"
     print(f"{line}, {row['process_ratio']:.2f}x whole", file=sys.stderr)
 
 
@@ -217,29 +282,30 @@ def print_rows(rows: Sequence[Row]) -> None:
     """A row a comparison."""
     columns: tuple[str, ...] = (
         "clip",
-        "rtmlib",
+        "against",
         "our fps",
         "its fps",
         "loop x",
+        "poses x",
         "process x",
         "CPU x",
     )
     columns += ("people", "its poses", "detections", "its", "gated")
     shown: list[tuple[Any, ...]] = []
     for row in rows:
-        ours, theirs = (row["pairs"][0][side] for side in ("posetrack", "rtmlib"))
+        ours, theirs = (row["pairs"][0][side] for side in ("posetrack", "peer"))
         shown.append(
             (
                 row["clip"],
-                row["rtmlib"],
-                *(f"{row[key]:.1f}" for key in ("posetrack_fps", "rtmlib_fps")),
-                *(f"{row[key]:.2f}" for key in ("loop_ratio", "process_ratio", "cpu_ratio")),
+                row["peer"],
+                *(f"{row[key]:.1f}" for key in ("posetrack_fps", "peer_fps")),
+                *(f"{row[key]:.2f}" for key in RATIOS),
                 *(f"{run['people_mean']:.1f}" for run in (ours, theirs)),
                 *(run["detector_runs"] for run in (ours, theirs)),
                 f"{row['pairs_gated']}/{len(row['pairs'])}",
             )
         )
-    report.print_table("posetrack run against rtmlib, medians of pairs", columns, shown)
+    report.print_table("posetrack run against others, medians of pairs", columns, shown)
 
 
 if __name__ == "__main__":

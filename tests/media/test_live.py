@@ -13,8 +13,7 @@ import clips
 import pytest
 
 from posetrack.errors import ConfigError, SourceError, SourceNotFound
-from posetrack.media import camera
-from posetrack.media.camera import CameraSource
+from posetrack.media.live import LiveSource as CameraSource
 from posetrack.media.source import open_source
 
 

@@ -23,8 +23,8 @@ IMAGE_SUFFIXES = frozenset(
     | {".ppm", ".tif", ".tiff", ".webp"}
 )
 
-_SECRET = re.compile(
-    r"([\w.-]*(?:pass|pwd|token|secret|key|auth|sig|credential)[\w.-]*=)[^&#\s/]+", re.IGNORECASE
+SECRET = re.compile(
+    r"([\w.-]*(?:pass|pwd|token|secret|key|auth|sig|credential)[\w.-]*=)([^&#\s/]+)", re.IGNORECASE
 )
 """A part of an address that holds a password, by the name before the equals sign."""
 
@@ -186,7 +186,7 @@ def redact(text: str) -> str:
     """`text` without the passwords and tokens of addresses in it."""
     text = re.sub(r"(://[^/@:\s]*):(?!\d+/)\S*@", r"\1:***@", text)
     text = re.sub(r"://[^/@:\s]+@", "://***@", text)
-    return re.sub(_SECRET, r"\1***", text)
+    return re.sub(SECRET, r"\1***", text)
 
 
 def natural_order(path: Path) -> list[tuple[int, int, str]]:

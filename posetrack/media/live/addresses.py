@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from posetrack.errors import ConfigError
-from posetrack.media.source import is_address, redact
+from posetrack.media.source import SECRET, is_address, redact
 
 Medium: TypeAlias = Literal["camera", "network", "stdin", "screen"]
 
@@ -36,6 +37,8 @@ _QUERIES = {
 """Where FFmpeg reads options of its own from the query, those that are allowed."""
 
 _MAX_LENGTH = 2048
+_SHORT = 4
+"""Shorter secrets are hidden inside addresses only: they are part of ordinary words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Address:
         name: what may be shown.
         scheme: of a network address, else empty.
         host: of a network address, else empty.
+        region: (x, y, width, height) of a part of the screen, px; None is all of it.
     """
 
     medium: Medium
@@ -55,6 +59,7 @@ class Address:
     name: str
     scheme: str = ""
     host: str = ""
+    region: tuple[int, int, int, int] | None = None
 
     def __repr__(self) -> str:
         return f"Address({self.medium}, {self.name})"
@@ -66,22 +71,23 @@ class Address:
 
     def hide(self, text: str) -> str:
         """`text` in one line, without the passwords of this address in any spelling."""
+        text = text.replace(self.spec, self.name)
         for secret in sorted(self._secrets(), key=len, reverse=True):
             text = text.replace(secret, "***")
-        return " ".join(redact(text.replace(self.spec, self.name)).split())
+        return " ".join(redact(text).split())
 
-    def _secrets(self) -> set[str]:
+    def _secrets(self) -> Iterator[str]:
+        """What `redact` took out, as it stands in the address and decoded."""
         if self.medium != "network":
-            return set()
+            return
         parts = urlsplit(self.spec)
-        _, _, password = parts.netloc.rpartition("@")[0].partition(":")
-        shown = dict(parse_qsl(urlsplit(self.name).query))
-        hidden = [
-            value for key, value in parse_qsl(parts.query) if shown.get(key) in ("***", "%2A%2A%2A")
-        ]
-        return {
-            word for secret in (password, *hidden) for word in (secret, unquote(secret)) if word
-        }
+        user, colon, password = parts.netloc.rpartition("@")[0].partition(":")
+        values = [password if colon else user]
+        values += [value for _, value in SECRET.findall(parts.path + "?" + parts.query)]
+        for value in values:
+            for word in (value, unquote(value)):
+                if len(word) >= _SHORT:
+                    yield word
 
 
 def parse_address(spec: str) -> Address:
@@ -98,13 +104,23 @@ def parse_address(spec: str) -> Address:
     if (spec.isascii() and spec.isdecimal() and len(spec) <= 4) or spec.startswith("/dev/"):
         return Address("camera", spec, spec)
     if spec == "screen" or spec.startswith("screen:"):
-        return Address("screen", spec, spec)
+        return _screen(spec)
     if not is_address(spec):
         raise ConfigError(
             f"{redact(spec)!r} is no live source: give a camera's number or /dev/video*, "
             "an address such as rtsp://..., screen, or - for stdin"
         )
     return _network(spec)
+
+
+def _screen(spec: str) -> Address:
+    if spec == "screen":
+        return Address("screen", spec, spec)
+    match = re.fullmatch(r"screen:(\d{1,5}),(\d{1,5}),(\d{1,5}),(\d{1,5})", spec, re.ASCII)
+    x, y, width, height = map(int, match.groups()) if match else (0, 0, 0, 0)
+    if not width or not height:
+        raise ConfigError(f"{redact(spec)!r}: write screen:x,y,width,height in px")
+    return Address("screen", spec, spec, region=(x, y, width, height))
 
 
 def _network(spec: str) -> Address:

@@ -24,6 +24,8 @@ class DeviceConnection:
     """
 
     finite = False
+    paced = False
+    stamp_s: float | None = None
 
     def __init__(self, spec: str, settings: LiveSettings) -> None:
         self._spec = spec

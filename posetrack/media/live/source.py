@@ -18,6 +18,7 @@ import numpy as np
 from posetrack.errors import SourceError
 from posetrack.media.live.addresses import Address, parse_address
 from posetrack.media.live.connection import Connection, open_connection
+from posetrack.media.live.pace import Pace
 from posetrack.media.live.settings import LiveSettings
 from posetrack.media.live.state import State, Status
 from posetrack.media.source import ClosesItself, Kind
@@ -200,7 +201,7 @@ class LiveSource(ClosesItself):
             before = self._count
             failure: SourceError | None = None
             try:
-                with closing(open_connection(self.address, self._settings)) as connection:
+                with closing(self._open()) as connection:
                     if self._deliver(connection):
                         return
             except SourceError as error:
@@ -208,6 +209,9 @@ class LiveSource(ClosesItself):
             if self._stop.is_set():
                 return
             self._lost(failure, came=self._count > before)
+
+    def _open(self) -> Connection:
+        return open_connection(self.address, self._settings, self._stop.is_set)
 
     def _lost(self, failure: SourceError | None, *, came: bool) -> None:
         """Say so and wait for the next attempt, or give up."""
@@ -229,14 +233,16 @@ class LiveSource(ClosesItself):
 
     def _deliver(self, connection: Connection) -> bool:
         """Offer the pictures of one connection; whether its end is the end of the source."""
-        first = True
+        pace: Pace | None = None
         while not self._stop.is_set():
             image = connection.read()
             if image is None:
                 return connection.finite
-            if first:
+            if pace is None:
+                pace = Pace()
                 self._connected(connection)
-                first = False
+            if connection.paced and connection.stamp_s is not None:
+                self._stop.wait(pace.early_s(connection.stamp_s, time.perf_counter()))
             self._offer(image)
         return True
 

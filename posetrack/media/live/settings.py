@@ -29,6 +29,8 @@ class LiveSettings:
             many clients of one server do not come back at the same instant.
         pace: give frames at the speed of their time stamps; None: only where a stream comes in
             bursts (HLS, files over HTTP).
+        keep_size: fit pictures into the size of the first one, should the sender change it;
+            without, they come as they are, and people seem to jump.
 
     Raises:
         ConfigError: a number that makes no sense.
@@ -47,6 +49,7 @@ class LiveSettings:
     backoff_s: float = 0.5
     longest_backoff_s: float = 8.0
     pace: bool | None = None
+    keep_size: bool = True
 
     def __post_init__(self) -> None:
         if (self.width is None) != (self.height is None):

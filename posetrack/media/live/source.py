@@ -22,6 +22,7 @@ from posetrack.media.live.pace import Pace
 from posetrack.media.live.settings import LiveSettings
 from posetrack.media.live.state import State, Status
 from posetrack.media.source import ClosesItself, Kind
+from posetrack.media.video import fit
 from posetrack.types import Frame, Image
 
 NOMINAL_FPS = 30.0
@@ -34,7 +35,7 @@ class LiveSource(ClosesItself):
     Making one never waits: a thread opens it and reads without pause. Whoever iterates gets the
     newest frame; frames nobody took are counted in `dropped` (their places in `Frame.index` stay
     empty). `Frame.pts_s` is the time since the first picture came; it and the index go on when
-    the connection was lost and opened again, whatever size or codec the pictures then have.
+    the connection was lost and opened again, whatever codec or size the pictures then have.
 
     With ``settings.reconnects`` None it is opened again for ever, also where it was not there at
     the start; with a number, the first opening has one attempt, and each loss so many. Given up,
@@ -51,8 +52,9 @@ class LiveSource(ClosesItself):
         on_status: called after each change of state, from one of two threads; it must not wait.
 
     Attributes:
-        size: (width, height) of the first picture; (0, 0) until it has come. What comes now is
-            in `status.size`.
+        size: (width, height) of the first picture; (0, 0) until it has come. Later pictures of
+            another size are fitted into it, so that coordinates keep their meaning (unless
+            ``settings.keep_size`` is false); `status.size` is what comes now.
         dropped: frames read but never given out.
 
     Raises:
@@ -264,6 +266,8 @@ class LiveSource(ClosesItself):
             self._note(size=size)
         index, self._count = self._count, self._count + 1
         if index % self._stride == 0:
+            if self._settings.keep_size:
+                image = fit(image, self.size)
             if self._flip:
                 image = np.asarray(cv2.flip(image, 1), np.uint8)
             frame = Frame(image, index, now - self._began, now, self.name)

@@ -26,8 +26,12 @@ GUARD = {
     "format_whitelist": FORMATS,
     # A transport stream may give its picture another number; it is the same stream for us.
     "merge_pmt_versions": "1",
+    # Twenty pictures would be waited for to count their rate, at every opening.
+    "fpsprobesize": "0",
 }
 """FFmpeg's options for whatever comes from outside."""
+
+_LATE = "no answer within the time allowed"
 
 
 class StreamConnection:
@@ -92,10 +96,12 @@ class StreamConnection:
         begin = time.perf_counter()
         try:
             for picture in self._pictures:
+                # Also with a picture: where nothing came in time, FFmpeg first gives one it had
+                # kept back, and would then wait once more.
+                if time.perf_counter() - begin > self._patience_s:
+                    return f"no picture for {self._patience_s:g} s"
                 if picture is not None:
                     return picture
-                if time.perf_counter() - begin > self._patience_s:
-                    return f"data, but no picture in {self._patience_s:g} s"
         except (av.error.FFmpegError, OSError, ValueError) as error:
             return reason_of(error)
         return None
@@ -108,6 +114,7 @@ class StreamConnection:
 
 def open_container(file: Any, settings: LiveSettings, **more: Any) -> Any:
     """The container, or why it cannot be opened."""
+    begin = time.perf_counter()
     try:
         return av.open(
             file,
@@ -116,13 +123,15 @@ def open_container(file: Any, settings: LiveSettings, **more: Any) -> Any:
             **more,
         )
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        return reason_of(error)
+        # Interrupted in the middle of RTSP's questions, FFmpeg calls the answer invalid.
+        late = time.perf_counter() - begin >= settings.open_timeout_s
+        return _LATE if late else reason_of(error)
 
 
 def reason_of(error: BaseException) -> str:
     """What FFmpeg means, in words."""
     if isinstance(error, av.error.ExitError):
-        return "no answer within the time allowed"
+        return _LATE
     if isinstance(error, av.error.ProtocolNotFoundError):
         return "this FFmpeg does not speak the protocol, or may not follow where it leads"
     if isinstance(error, av.error.InvalidDataError):

@@ -50,9 +50,9 @@ def open_connection(
 
             return DeviceConnection(address.spec, settings)
         case "screen":
-            from posetrack.media.live.screen import open_screen
+            from posetrack.media.live.screen import ScreenConnection
 
-            return open_screen(address, settings)
+            return ScreenConnection(address, settings, stopped)
         case "stdin":
             from posetrack.media.live.stdin import open_stdin
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from posetrack.errors import ConfigError
 
@@ -35,6 +35,9 @@ class LiveSettings:
     Raises:
         ConfigError: a number that makes no sense.
     """
+
+    # pydantic reads it where the settings come from a file; it is not imported here.
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "strict": True}
 
     width: int | None = None
     height: int | None = None

@@ -279,15 +279,13 @@ class LiveSource(ClosesItself):
             self._become("running")
 
 
-def open_live(
-    spec: str, settings: LiveSettings | None = None, *, stride: int = 1, flip: bool = False
-) -> LiveSource:
-    """A live source that has given its first picture.
+def open_live(spec: str, settings: LiveSettings | None = None, **options: Any) -> LiveSource:
+    """A live source that has given its first picture; `options` as `LiveSource` takes them.
 
     Raises:
         ConfigError: `spec` names none. SourceError: it was given up.
     """
-    source = LiveSource(spec, settings, stride=stride, flip=flip)
+    source = LiveSource(spec, settings, **options)
     try:
         source.wait()
     except BaseException:

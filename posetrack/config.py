@@ -26,6 +26,7 @@ from pydantic import (
 
 from posetrack.documents import read_yaml
 from posetrack.errors import ConfigError
+from posetrack.media.live.settings import LiveSettings
 from posetrack.revision.relink import MAX_GAP_S
 from posetrack.revision.smooth import CUTOFF_HZ, FILL_GAP_S
 from posetrack.tracking.presets import MMDEPLOY_ALIASES, PRESETS, from_mmdeploy, preset
@@ -148,6 +149,7 @@ class RunConfig(Section):
     """
 
     source: SourceSettings = SourceSettings()
+    live: LiveSettings = LiveSettings()
     detector: DetectorSettings = DetectorSettings()
     pose: PoseSettings = PoseSettings()
     reid: ReidSettings = ReidSettings()
@@ -290,8 +292,8 @@ def _settings() -> Iterator[Place]:
             for name in _tracker_names():
                 yield section, name
         else:
-            assert isinstance(field.annotation, type)
-            for name in field.annotation.model_fields:
+            kind: Any = field.annotation
+            for name in getattr(kind, "model_fields", None) or kind.__dataclass_fields__:
                 yield section, name
 
 
@@ -361,11 +363,11 @@ def _explain_tracker(problem: Exception, layers: _Layers) -> str:
 def _explain(problem: ValidationError, layers: _Layers) -> str:
     first = problem.errors(include_url=False)[0]
     path = tuple(str(part) for part in first["loc"])
-    if not path:
+    if not path or first["type"] == "value_error":
         message = first["msg"].removeprefix("Value error, ")
         return f"{layers.origin(tuple(message.split(maxsplit=1)[0].split('.')))}: {message}"
     origin, dotted = layers.origin(path), ".".join(path)
-    if first["type"] == "extra_forbidden":
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         known = [".".join(p) for p in _settings() if p[:-1] == path[:-1]]
         return (
             f"{origin}: unknown key {dotted}{_hint(dotted, known or list(RunConfig.model_fields))}"

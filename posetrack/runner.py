@@ -115,6 +115,12 @@ class Capture:
             yield Work(frame, marks=(Mark(self.name, begin, perf_counter()),))
             begin = perf_counter()
 
+    def stop(self) -> None:
+        """Wake a live source that waits for a picture."""
+        stop = getattr(self._source, "stop", None)
+        if stop is not None:
+            stop()
+
     def close(self) -> None:
         """Give back the file or device."""
         self._source.close()

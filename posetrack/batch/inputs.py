@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from posetrack.errors import ConfigError, SourceError, SourceNotFound
-from posetrack.media.source import is_address, natural_order, redact
+from posetrack.media.source import is_live, natural_order, redact
 
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".asf", ".avi", ".flv", ".gif", ".h264", ".hevc", ".m2ts", ".m4v", ".mjpeg", ".mkv"}
@@ -87,7 +87,7 @@ def _expand(word: str, out: Path | None) -> Iterator[tuple[Path, Path]]:
     path = _absolute(word)
     if word == "-":
         yield from _from_list(sys.stdin.read().splitlines(), out)
-    elif word.isdecimal() or word.startswith("/dev/video") or is_address(word):
+    elif is_live(word):
         raise ConfigError(
             f"{redact(word)} is live and has no end: `posetrack webcam` is for cameras"
         )

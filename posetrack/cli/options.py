@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from posetrack.config import RunConfig
 
 MODELS, READING, OUTPUT, DRAWING = "Models and tracking", "Reading", "Output", "Drawing"
+LIVE = "Live sources"
 CONFIGURATION, MMDEPLOY = "Configuration", "MMDeploy's parameters"
 
 
@@ -106,6 +107,19 @@ FLAGS = tuple(Flag(*row) for row in (
 # fmt: on
 """Every flag that stands for a setting."""
 
+# fmt: off
+LIVE_FLAGS = tuple(Flag(*row) for row in (
+    ("--size", str, "live.size", LIVE, "WxH asked of the camera; of raw stdin or the screen."),
+    ("--fps", float, "live.fps", LIVE, "Frames a second asked of the camera or the screen."),
+    ("--format", str, "live.format", LIVE, "mjpeg or yuyv; of raw stdin the pixels (bgr24, ...)."),
+    ("--transport", str, "live.transport", LIVE, "Of RTSP: tcp, or udp (may lose packets)."),
+    ("--reconnect", str, "live.reconnects", LIVE, "Attempts to come back: a number, or forever."),
+    ("--open-timeout", float, "live.open_timeout_s", LIVE, "Seconds one attempt may take."),
+    ("--read-timeout", float, "live.read_timeout_s", LIVE, "Seconds without data until lost."),
+))
+# fmt: on
+"""The flags of the settings that only live sources have."""
+
 # Options that are no settings: they name files, or say what this one command shall do.
 Output = Annotated[
     Path | None,
@@ -149,11 +163,12 @@ class MMDeployCommand(TyperCommand):
 
 
 def with_flags(
-    *, without: Sequence[str] = ()
+    *, without: Sequence[str] = (), also: Sequence[Flag] = ()
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """A decorator that gives a command every flag of `FLAGS`; `resolve` reads them.
 
-    `without` are settings, or whole sections, that mean nothing to the command.
+    `without` are settings, or whole sections, that mean nothing to the command; `also` are
+    further flags.
     """
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
@@ -165,7 +180,7 @@ def with_flags(
             function(**{name: given[name] for name in own})
 
         parameters = [own[name].replace(annotation=hints[name]) for name in own]
-        for flag in FLAGS:
+        for flag in (*FLAGS, *also):
             if not {flag.setting, flag.setting.partition(".")[0]} & set(without):
                 kind = inspect.Parameter.KEYWORD_ONLY
                 parameters.append(
@@ -189,19 +204,26 @@ def resolve(parameters: Mapping[str, Any]) -> RunConfig:
     from posetrack.config import load_config
 
     flags: dict[str, Any] = {}
+    sets = list(parameters.get("set_") or ())
     names = {"detector.auto": "--det-interval"}
-    for flag in FLAGS:
+    for flag in (*FLAGS, *LIVE_FLAGS):
         value = parameters.get(flag.parameter)
         if flag.setting == "detector.interval":
             flags |= {} if value is None else _interval(value)
             value = flags.get(flag.setting)
+        if flag.setting == "live.size":
+            flags |= {} if value is None else _size(value)
+            names |= dict.fromkeys(("live.width", "live.height"), flag.name)
+            continue
+        if flag.setting == "live.reconnects" and value is not None:
+            value = _reconnects(value, sets)
         flags[flag.setting] = _WORDS.get(flag.setting, {}).get(value, value)  # type: ignore[attr-defined]
         names[flag.setting] = flag.name.partition("/")[0]
     return load_config(
         parameters.get("config"),
         flags=flags,
         flag_names=names,
-        sets=parameters.get("set_") or (),
+        sets=sets,
         environment=os.environ,
     )
 
@@ -220,6 +242,28 @@ def _interval(word: str) -> dict[str, Any]:
             "needed, or auto:n for both"
         )
     return chosen | {"detector.interval": int(number)}
+
+
+def _size(text: str) -> dict[str, Any]:
+    """The settings that `--size 1280x720` stands for."""
+    from posetrack.errors import ConfigError
+
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    if match is None:
+        raise ConfigError(f"--size {text}: write width x height in px, such as 1280x720")
+    return {"live.width": int(match[1]), "live.height": int(match[2])}
+
+
+def _reconnects(text: str, sets: list[str]) -> int | None:
+    """What `--reconnect 5` stands for; `forever` is null, which only `sets` can hold."""
+    from posetrack.errors import ConfigError
+
+    if text == "forever":
+        sets.append("live.reconnects=null")
+        return None
+    if not text.isdecimal():
+        raise ConfigError(f"--reconnect {text}: give a number of attempts, or forever")
+    return int(text)
 
 
 def without_numbers(args: Sequence[str]) -> list[str]:

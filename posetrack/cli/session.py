@@ -57,6 +57,7 @@ def open_input(config: RunConfig, spec: str, *, threads: int | None = None) -> S
         capture_fps=chosen.capture_fps,
         flip=chosen.flip,
         threads=threads,
+        live=config.live,
     )
 
 
@@ -287,9 +288,10 @@ class Quit:
         self.asked = False
 
     def __call__(self) -> None:
-        """Stop the run as the first Ctrl-C does."""
-        self.asked = True
-        os.kill(os.getpid(), signal.SIGINT)
+        """Stop the run as the first Ctrl-C does; asking twice is no second one."""
+        if not self.asked:
+            self.asked = True
+            os.kill(os.getpid(), signal.SIGINT)
 
 
 Watch: TypeAlias = Callable[[str, Source, Callable[..., RunSummary]], RunSummary]

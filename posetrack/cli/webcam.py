@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from posetrack.cli import options
 from posetrack.errors import ConfigError
+
+if TYPE_CHECKING:
+    from posetrack.config import RunConfig
+    from posetrack.media.live import Status
+    from posetrack.media.source import Source
 
 app = typer.Typer(add_completion=False)
 
@@ -16,11 +22,14 @@ _NOT_LIVE = ("source.start_s", "source.duration_s", "source.capture_fps", "outpu
 
 
 @app.command(cls=options.MMDeployCommand, context_settings=options.CONTEXT)
-@options.with_flags(without=(*_NOT_LIVE, "output.records", "revision"))
+@options.with_flags(without=(*_NOT_LIVE, "output.records", "revision"), also=options.LIVE_FLAGS)
 def webcam(
     ctx: typer.Context,
     camera: Annotated[
-        str, typer.Argument(help="A device index or path, or an address (rtsp://...).")
+        str,
+        typer.Argument(
+            help="A camera's number or path, an address, screen[:x,y,w,h], or - (stdin)."
+        ),
     ] = "0",
     output: options.Output = None,
     json: options.Json = None,
@@ -28,14 +37,26 @@ def webcam(
         bool | None,
         options.option("--show/--no-show", panel=options.OUTPUT, text="Window; default if it can."),
     ] = None,
+    mirror: Annotated[
+        bool, options.option("--mirror", panel=options.OUTPUT, text="Show it as a mirror does.")
+    ] = False,
+    record: Annotated[
+        Path | None,
+        options.option("--record", panel=options.OUTPUT, text="Record here; r stops and resumes."),
+    ] = None,
+    virtual_camera: Annotated[
+        Path | None,
+        options.option("--virtual-camera", panel=options.OUTPUT, text="A v4l2loopback device."),
+    ] = None,
     allow_unverified: options.AllowUnverified = False,
     config: options.Config = None,  # noqa: ARG001 - `resolve` reads it
     set_: options.Set = None,  # noqa: ARG001
     print_config: options.PrintConfig = False,
 ) -> None:
-    """Track people live: a camera or a stream.
+    """Track people live: a camera, a stream, stdin or the screen.
 
-    Shows a window where there is a display (q or escape ends); --output and --json record what is
+    Shows a window where there is a display. Keys: q quit, space pause, s snapshot, r record,
+    d drawing on or off, + and - detector interval. --output, --record and --json keep what is
     seen. Frames that come faster than they can be worked on are dropped, and counted.
     """
     settings = options.resolve(ctx.params)
@@ -43,15 +64,21 @@ def webcam(
         typer.echo(settings.to_yaml().rstrip())
         return
     from posetrack.cli import outputs, session
+    from posetrack.cli.controls import LiveControls
     from posetrack.cli.summary import print_summary
-    from posetrack.media.window import WindowSink, no_window
+    from posetrack.media.preview import PreviewWindow
+    from posetrack.media.recorder import Recorder
+    from posetrack.media.virtual import VirtualCameraSink
+    from posetrack.media.window import no_window
 
     reason = None if show is False else no_window()
     if show is None:
         show = reason is None
-    if not (show or output or json):
+    if not (show or output or json or record or virtual_camera):
         why = reason or "--no-show was given"
-        raise ConfigError(f"nothing to do, {why}: record with --output or --json")
+        raise ConfigError(
+            f"nothing to show or keep, {why}: keep it with --output, --record or --json"
+        )
     # Without --output nothing but the records is written, and the other way round.
     wanted = settings.output.model_copy(
         update={"video": output is not None, "records": json is not None}
@@ -63,22 +90,58 @@ def webcam(
         perception = stack.enter_context(
             session.open_perception(settings, allow_unverified=allow_unverified)
         )
-        source = session.open_input(settings, camera)
+        source = open_camera(settings, camera)
         stack.callback(source.close)
         chosen = outputs.places(settings, source, output=output, records=json)
         header = session.make_header(settings, source, perception)
         size = session.output_size(settings, source)
         sinks = outputs.make_sinks(chosen, source, header, size=size)
+        recorder = Recorder(
+            record or Path(f"{outputs.stem_of(source)}.posetrack.mp4"),
+            source,
+            size=size,
+            on=record is not None,
+        )
+        sinks.append(recorder)
+        if virtual_camera is not None:
+            sinks.append(VirtualCameraSink(virtual_camera, size=size, fps=float(source.fps)))
+        controls = LiveControls(
+            source,
+            perception.schedule,
+            paint=session.make_painter(settings, perception.visible_score),
+            recorder=recorder,
+            quit_=stop,
+            mirror=mirror,
+        )
         if show:
-            sinks.append(WindowSink(title=f"posetrack {source.name}", on_quit=stop))
-        draw = session.make_painter(settings, perception.visible_score) if show or output else None
+            sinks.append(PreviewWindow(controls, title=f"posetrack {source.name}"))
+        seen = show or output or record or virtual_camera
         summary = session.execute(
             source,
             perception,
             sinks,
             title=source.name,
-            draw=draw,
+            draw=controls.draw if seen else None,
             late_detector=settings.detector.asynchronous,
         )
-    print_summary(summary, chosen.written() if summary.complete else ())
+    written = [*chosen.written(), *recorder.written] if summary.complete else recorder.written
+    print_summary(summary, written)
     session.exit_as(summary, stop)
+
+
+def open_camera(settings: RunConfig, camera: str) -> Source:
+    """The source, with a line on stderr for each change of a live one's state."""
+    from posetrack.cli import session
+    from posetrack.media.live import open_live
+    from posetrack.media.source import is_live
+
+    if not is_live(camera):
+        return session.open_input(settings, camera)
+
+    def tell(status: Status) -> None:
+        if status.state in ("stalled", "connecting") or status.reconnects:
+            why = f": {status.error}" if status.error and status.state != "running" else ""
+            typer.echo(f"posetrack: {status.state}{why}", err=True)
+
+    chosen = settings.source
+    return open_live(camera, settings.live, stride=chosen.stride, flip=chosen.flip, on_status=tell)

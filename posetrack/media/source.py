@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeAlias
 
 from posetrack.errors import ConfigError, SourceError, SourceNotFound
 from posetrack.types import Frame
+
+if TYPE_CHECKING:
+    from posetrack.media.live import LiveSettings
 
 Kind: TypeAlias = Literal["video", "images", "image", "live"]
 
@@ -19,6 +22,11 @@ IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".dib", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm"}
     | {".ppm", ".tif", ".tiff", ".webp"}
 )
+
+SECRET = re.compile(
+    r"([\w.-]*(?:pass|pwd|token|secret|key|auth|sig|credential)[\w.-]*=)([^&#\s/]+)", re.IGNORECASE
+)
+"""A part of an address that holds a password, by the name before the equals sign."""
 
 
 class Source(Protocol):
@@ -104,10 +112,12 @@ def open_source(
     capture_fps: float | None = None,
     flip: bool = False,
     threads: int | None = None,
+    live: LiveSettings | None = None,
 ) -> Source:
     """The source that `spec` names: a video, an image, a folder or glob of images, a camera.
 
-    A number or ``/dev/video*`` is a camera, an address (``rtsp://...``) is live.
+    A number or ``/dev/video*`` is a camera; an address (``rtsp://...``), ``screen`` and ``-`` for
+    stdin are live too.
 
     Args:
         start_s: where to begin, seconds of the file.
@@ -117,6 +127,7 @@ def open_source(
             the camera. For images: their rate (25 if not given).
         flip: mirror every picture left to right.
         threads: decoder threads; None lets the decoder choose.
+        live: how a live source is opened, watched and opened again.
 
     Raises:
         SourceNotFound: nothing there. SourceError: there, but not readable.
@@ -124,12 +135,12 @@ def open_source(
     """
     _check_numbers(start_s, duration_s, stride, capture_fps)
     text = str(spec)
-    if text.isdecimal() or text.startswith("/dev/video") or is_address(text):
-        from posetrack.media.camera import CameraSource
+    if is_live(text):
+        from posetrack.media.live import open_live
 
         if start_s or duration_s is not None:
             raise ConfigError(f"{redact(text)} is live: start and duration apply to files only")
-        return CameraSource(text, stride=stride, flip=flip)
+        return open_live(text, live, stride=stride, flip=flip)
     if not text:
         raise SourceNotFound("no input named: give a video, an image, a folder or a camera")
     path = Path(text.removeprefix("file://"))
@@ -159,14 +170,23 @@ def open_source(
     )
 
 
+def is_live(text: str) -> bool:
+    """Whether `text` names a live source: a camera, an address, the screen or stdin."""
+    if text.isdecimal() or text.startswith(("/dev/video", "screen:")) or text in ("-", "screen"):
+        return True
+    return is_address(text)
+
+
 def is_address(text: str) -> bool:
     """Whether `text` is a network address rather than a path."""
     return bool(re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", text)) and not text.startswith("file://")
 
 
 def redact(text: str) -> str:
-    """`text` without the password of an address in it."""
-    return re.sub(r"(://[^/@:\s]*):[^/\s]*@", r"\1:***@", text)
+    """`text` without the passwords and tokens of addresses in it."""
+    text = re.sub(r"(://[^/@:\s]*):(?!\d+/)\S*@", r"\1:***@", text)
+    text = re.sub(r"://[^/@:\s]+@", "://***@", text)
+    return re.sub(SECRET, r"\1***", text)
 
 
 def natural_order(path: Path) -> list[tuple[int, int, str]]:

@@ -236,6 +236,13 @@ class Pipeline:
         for worker in self._workers:
             if isinstance(worker, Reader):
                 worker.draining = True
+        self._stop_source()
+
+    def _stop_source(self) -> None:
+        """Wake a source that waits for its next item, where it can be woken."""
+        stop = getattr(self._source, "stop", None)
+        if stop is not None:
+            stop()
 
     def _fail(self, failure: StageError, cause: BaseException | None = None) -> None:
         if self._error is None:
@@ -251,6 +258,7 @@ class Pipeline:
         self._state = _State.ABORTING
         self._stopping_since = perf_counter()
         self._gate.abort()
+        self._stop_source()
         for channel in self._channels:
             channel.abort()
 

@@ -46,7 +46,11 @@ class Stage(Protocol):
 
 
 class Source(Protocol):
-    """The head of a pipeline: iterated once, after every stage is open."""
+    """The head of a pipeline: iterated once, after every stage is open.
+
+    Where it has a method ``stop``, that is called from another thread, maybe twice, once the run
+    is stopping; the iteration shall then end soon.
+    """
 
     name: str
 

@@ -1,0 +1,36 @@
+"""Video that comes through standard input: any container, or raw pictures."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from posetrack.errors import SourceError
+from posetrack.media.live.addresses import Address
+from posetrack.media.live.pipe import Pipe
+from posetrack.media.live.settings import LiveSettings
+from posetrack.media.live.stream import GUARD, StreamConnection, open_container
+
+
+def open_stdin(
+    address: Address, settings: LiveSettings, stopped: Callable[[], bool]
+) -> StreamConnection:
+    """Standard input; raw pictures where ``settings.format`` names their pixels.
+
+    Raises:
+        SourceError: it is no video, or raw without a size.
+    """
+    pipe = Pipe(sys.stdin.fileno(), stopped)
+    if settings.format is None:
+        options = GUARD | {"protocol_whitelist": "pipe"}
+        opened = open_container(pipe, settings, options=options)
+    else:
+        if settings.size is None:
+            raise SourceError(f"raw pictures ({settings.format}) from stdin need width and height")
+        options = {
+            "video_size": "{}x{}".format(*settings.size),
+            "pixel_format": settings.format,
+            "framerate": str(settings.fps or 30),
+        }
+        opened = open_container(pipe, settings, options=options, format="rawvideo")
+    return StreamConnection(opened, address, settings, finite=True)

@@ -1,0 +1,181 @@
+"""The newest frame of sources that come over HTTP, and what happens at their ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import clips
+import numpy as np
+import pytest
+from file_server import Files, serving
+from senders import free_port
+
+from posetrack.errors import ConfigError, SourceError, SourceNotFound
+from posetrack.media.live import LiveSettings, LiveSource, Status
+from posetrack.media.live.pace import Pace
+from posetrack.media.source import open_source
+
+UNPACED = LiveSettings(pace=False)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A server of one clip of 20 frames, and its address."""
+    clip = clips.make_clip(tmp_path / "a.mp4", frames=20)
+    stored = Files({"/a.mp4": clip.read_bytes()})
+    with serving(stored) as base:
+        yield stored, base
+
+
+def test_an_address_gives_frames_until_its_end(files):
+    with open_source(files[1] + "/a.mp4", live=UNPACED) as source:
+        frames = list(source)
+    assert source.is_live
+    assert source.kind == "live"
+    assert source.size == (320, 240)
+    assert source.fps == 25
+    assert len(frames) + source.dropped == 20
+    assert clips.frame_number(frames[-1].image) == 19 == frames[-1].index
+    assert source.state == "ended"
+
+
+def test_the_newest_frame_wins_and_drops_are_counted(files):
+    with LiveSource(files[1] + "/a.mp4", UNPACED) as source:
+        while source.state != "ended":
+            time.sleep(0.05)
+        frames = list(source)
+    assert [frame.index for frame in frames] == [19]
+    assert source.dropped == 19
+
+
+def test_a_file_comes_at_the_speed_of_its_time_stamps(files):
+    with open_source(files[1] + "/a.mp4") as source:
+        began = time.perf_counter()
+        frames = list(source)
+    assert time.perf_counter() - began > 0.6  # 20 frames at 25 a second
+    assert len(frames) > 10
+
+
+def test_pace_begins_anew_where_time_stamps_jump():
+    pace = Pace()
+    assert pace.early_s(100.0, now=5.0) == 0
+    assert pace.early_s(100.5, now=5.1) == pytest.approx(0.4)
+    assert pace.early_s(101.0, now=9.0) == 0  # late, and so are the next
+    assert pace.early_s(3.0, now=10.0) == 0
+    assert pace.early_s(3.2, now=10.0) == pytest.approx(0.2)
+
+
+def test_stride_and_flip_apply(files):
+    with open_source(files[1] + "/a.mp4", live=UNPACED) as plain:
+        image = list(plain)[-1].image
+    with open_source(files[1] + "/a.mp4", live=UNPACED, stride=4, flip=True) as source:
+        frames = list(source)
+    assert all(frame.index % 4 == 0 for frame in frames)
+    assert np.abs(frames[-1].image.astype(int).mean(0) - image[:, ::-1].mean(0)).mean() < 20
+
+
+def test_making_one_does_not_wait_and_closing_ends_the_thread():
+    with LiveSource(f"rtsp://127.0.0.1:{free_port()}/x", LiveSettings(reconnects=None)) as source:
+        assert source.state == "connecting"
+        assert source.wait(0.3) is False
+    assert not source._thread.is_alive()
+    assert list(source) == []
+    source.close()
+
+
+def test_stopping_ends_an_iteration_that_waits(files):
+    stored, base = files
+    stored.stall.add("/a.mp4")
+    source = LiveSource(base + "/a.mp4", LiveSettings(open_timeout_s=1))
+    taken: list[object] = []
+    reader = threading.Thread(target=lambda: taken.extend(source))
+    reader.start()
+    time.sleep(0.2)
+    began = time.perf_counter()
+    source.stop()
+    reader.join(5)
+    assert not reader.is_alive()
+    assert time.perf_counter() - began < 0.5
+    source.close()
+    assert not source._thread.is_alive()
+
+
+def test_a_server_that_never_answers_is_given_up_in_time(files):
+    stored, base = files
+    stored.stall.add("/a.mp4")
+    began = time.perf_counter()
+    with pytest.raises(SourceError, match="no answer within the time allowed"):
+        open_source(base + "/a.mp4", live=LiveSettings(open_timeout_s=0.5))
+    assert time.perf_counter() - began < 3
+
+
+def test_an_address_that_does_not_answer_is_one_line_without_its_password(capfd):
+    with pytest.raises(SourceError) as caught:
+        open_source(f"rtsp://bob:s3cr3t@127.0.0.1:{free_port()}/x?token=t0p")
+    assert "rtsp://bob:***@127.0.0.1" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    # A trace shows causes as well, and FFmpeg's hold the whole address.
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+    assert "s3cr3t" not in "".join((str(caught.value), *capfd.readouterr()))
+
+
+def test_a_missing_device_is_one_line():
+    with pytest.raises(SourceNotFound, match="no camera at /dev/video98"):
+        open_source("/dev/video98")
+
+
+def test_a_lost_source_is_given_up_with_a_line(tmp_path):
+    told: list[Status] = []
+    quick = LiveSettings(reconnects=2, backoff_s=0.01, pace=False)
+    # A transport stream over HTTP has no length, so that its end is a loss.
+    stored = Files({"/a.ts": clips.make_clip(tmp_path / "a.ts", frames=20).read_bytes()})
+    with (
+        serving(stored) as base,
+        LiveSource(base + "/a.ts", quick, on_status=told.append) as source,
+    ):
+        assert source.wait(5)
+        del stored.content["/a.ts"]
+        with pytest.raises(SourceError, match="was lost and did not come back in 2 attempts"):
+            list(source)
+    assert [status.state for status in told] == ["running", "stalled", "stalled", "failed"]
+    assert source.status.error is not None
+
+
+def test_settings_that_make_no_sense_are_refused():
+    with pytest.raises(ConfigError, match="belong together"):
+        LiveSettings(width=640)
+    with pytest.raises(ConfigError, match="read_timeout_s must be more than 0"):
+        LiveSettings(read_timeout_s=0)
+    with pytest.raises(ConfigError, match=r"longest_backoff_s must be backoff_s \(2\) or more"):
+        LiveSettings(backoff_s=2, longest_backoff_s=1)
+
+
+def playlist(*segments: str) -> bytes:
+    """An HLS playlist."""
+    lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:1"]
+    for segment in segments:
+        lines += ["#EXTINF:0.8,", segment]
+    return "\n".join([*lines, "#EXT-X-ENDLIST", ""]).encode()
+
+
+def test_hls_is_read(files, tmp_path):
+    stored, base = files
+    stored.content["/s.ts"] = clips.make_clip(tmp_path / "s.ts", frames=20).read_bytes()
+    stored.content["/a.m3u8"] = playlist("s.ts")
+    with open_source(base + "/a.m3u8") as source:
+        assert len(list(source)) > 10
+
+
+@pytest.mark.parametrize(
+    "way", ["{uri}", "{path}", "concat:{path}", "subfile,,start,0,end,0,,:{path}"]
+)
+def test_a_playlist_never_leads_to_local_files(files, tmp_path, way):
+    stored, base = files
+    local = clips.make_clip(tmp_path / "secret.ts", frames=20)
+    stored.content["/a.m3u8"] = playlist(way.format(uri=local.as_uri(), path=local))
+    stored.content["/a.ffconcat"] = f"ffconcat version 1.0\nfile '{local}'\n".encode()
+    for name in ("/a.m3u8", "/a.ffconcat"):
+        with pytest.raises(SourceError):
+            open_source(base + name, live=LiveSettings(open_timeout_s=3))

@@ -11,8 +11,8 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from posetrack.codecs import Z_RANGE_M, Decoded, Heatmap, SimCC, SimCC3D
 from posetrack.codecs import Codec as AnyCodec
-from posetrack.codecs import Decoded, Heatmap, SimCC
 from posetrack.documents import load_document
 from posetrack.errors import ModelError
 from posetrack.skeletons import SKELETON_FILES, Skeleton, load_skeleton
@@ -49,16 +49,27 @@ class Input(_Strict):
 class Codec(_Strict):
     """How keypoints are written in the output, and how much a box is grown for the crop.
 
-    `split` is of SimCC; `stride`, `sigma` and `udp` are of heatmaps, see `posetrack.codecs`. A
-    `decoded` graph gives x, y in crop px and the raw score of each keypoint.
+    `split` is of SimCC, `z_range_m` of SimCC with depth; `stride`, `sigma` and `udp` are of
+    heatmaps, see `posetrack.codecs`. A `decoded` graph gives x, y in crop px and the raw score of
+    each keypoint.
     """
 
-    kind: Literal["simcc", "heatmap", "decoded"] = "simcc"
+    kind: Literal["simcc", "simcc3d", "heatmap", "decoded"] = "simcc"
     split: Annotated[float, Field(gt=0)] = 2.0
     padding: Annotated[float, Field(gt=0)] = 1.25
     stride: Side = 4
     sigma: Annotated[float, Field(gt=0)] = 2.0
     udp: bool = True
+    z_range_m: Annotated[float, Field(gt=0)] = Z_RANGE_M
+
+
+class View(_Strict):
+    """The camera that a 3D model is read with where none is named: focal length (fx, fy) px, and
+    how far away people are taken to be. See `posetrack.camera.Camera`.
+    """
+
+    focal: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
+    distance_m: Annotated[float, Field(gt=0)]
 
 
 class Thresholds(_Strict):
@@ -130,6 +141,7 @@ class ModelCard(_Strict):
     keep: tuple[str, ...] | None = None
     codec: Codec = Codec()
     score_scale: Annotated[float, Field(gt=0)] = 1.0
+    camera: View | None = None
     thresholds: Thresholds = Thresholds()
     files: tuple[ModelFile, ...] = ()
     licence: str = ""
@@ -151,6 +163,8 @@ class ModelCard(_Strict):
                 "a re-identification model's card needs thresholds.similarity, the cosine from "
                 "which two pictures are of one person"
             )
+        if self.camera is not None and self.codec.kind != "simcc3d":
+            raise ValueError("camera means nothing to a model without depth: leave it out")
         strangers = set(self.keep or ()) - set(self.labels)
         if strangers:
             raise ValueError(f"keep names {min(strangers)!r}, which is not in labels")
@@ -176,6 +190,8 @@ class ModelCard(_Strict):
             return Decoded(size, score_scale=scale)
         if codec.kind == "simcc":
             return SimCC(size, split=codec.split, score_scale=scale)
+        if codec.kind == "simcc3d":
+            return SimCC3D(size, codec.split, None, scale, codec.z_range_m)
         return Heatmap(size, codec.stride, codec.sigma, udp=codec.udp, score_scale=scale)
 
     def to_yaml(self) -> str:

@@ -6,10 +6,10 @@ Preprocessing is read from nowhere else, and an unknown or misspelt key is an er
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from posetrack.codecs import Z_RANGE_M, Decoded, Heatmap, SimCC, SimCC3D
 from posetrack.codecs import Codec as AnyCodec
@@ -17,9 +17,30 @@ from posetrack.documents import load_document
 from posetrack.errors import ModelError
 from posetrack.skeletons import SKELETON_FILES, Skeleton, load_skeleton
 
-Task = Literal["detection", "pose", "reid"]
+Task = Literal["detection", "pose", "reid", "backbone"]
+"""What a model does; a backbone does nothing by itself, trainings start from it."""
+
 Score = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(gt=0)]
+
+
+_COCO = """
+person bicycle car motorcycle airplane bus train truck boat traffic_light fire_hydrant stop_sign
+parking_meter bench bird cat dog horse sheep cow elephant bear zebra giraffe backpack umbrella
+handbag tie suitcase frisbee skis snowboard sports_ball kite baseball_bat baseball_glove skateboard
+surfboard tennis_racket bottle wine_glass cup fork knife spoon bowl banana apple sandwich orange
+broccoli carrot hot_dog pizza donut cake chair couch potted_plant bed dining_table toilet tv laptop
+mouse remote keyboard cell_phone microwave oven toaster sink refrigerator book clock vase scissors
+teddy_bear hair_drier toothbrush
+"""
+COCO_LABELS = tuple(name.replace("_", " ") for name in _COCO.split())
+"""The 80 classes of COCO; ``labels: coco`` in a card."""
+
+
+def _named_labels(value: Any) -> Any:
+    if value == "coco":
+        return COCO_LABELS
+    return tuple(value) if isinstance(value, list) else value
 
 
 class _Strict(BaseModel):
@@ -87,7 +108,8 @@ class Thresholds(_Strict):
 
 
 class ModelFile(_Strict):
-    """One file: `path` is relative to the card's folder, `url` is where the zoo fetches it.
+    """One file: `path` is relative to the card's folder, `url` is where the zoo fetches it, or
+    else `mirrors`.
 
     Of files of several precisions the one asked for is taken. ``weights`` is what another file of
     the card needs beside it.
@@ -97,6 +119,7 @@ class ModelFile(_Strict):
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
     path: str | None = None
     url: str | None = None
+    mirrors: tuple[str, ...] = ()
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     sha8: Annotated[str, Field(pattern=r"^[0-9a-f]{7,8}$")] | None = None
     bytes: Annotated[int, Field(gt=0)] | None = None
@@ -137,7 +160,7 @@ class ModelCard(_Strict):
     architecture: str
     input: Input
     skeleton: str | None = None
-    labels: tuple[str, ...] = ()
+    labels: Annotated[tuple[str, ...], BeforeValidator(_named_labels)] = ()
     keep: tuple[str, ...] | None = None
     codec: Codec = Codec()
     score_scale: Annotated[float, Field(gt=0)] = 1.0

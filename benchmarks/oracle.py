@@ -14,7 +14,8 @@ The reference runs in a second interpreter, because its packages need old depend
 That process builds each network from its own config, spreads random weights so that every layer's
 signal is of order one (a stock initialisation gives nearly constant outputs, which prove nothing),
 runs it, and writes weights, input and outputs. This process loads the weights by name into
-posetrack's network and compares. The command fails if any difference exceeds the tolerance.
+posetrack's network and compares, one model at a time, one thread each. The command fails if any
+difference exceeds the tolerance.
 """
 
 from __future__ import annotations
@@ -35,9 +36,8 @@ import torch
 from torch import Tensor, nn
 
 TOLERANCE = 1e-4  # of the spread (max - min) of each output
+BATCH = 4  # random pictures on which batch norms are measured
 RESULTS = Path(__file__).parent / "results" / "oracle.json"
-POSE = "body_2d_keypoint/rtmpose/body8"
-DETECTOR = "rtmdet"
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Case:
     width: int
     height: int
     classes: int = 1
+    keypoints: int = 17
     changes: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -57,23 +58,64 @@ class Case:
         """Whether the config belongs to MMDetection."""
         return self.architecture.startswith("rtmdet")
 
+    @property
+    def has_depth(self) -> bool:
+        """Whether the head has a line for z, which MMPose's package leaves to a project of its."""
+        return self.architecture.startswith("rtmw3d")
 
-def _pose(size: str, width: int, height: int) -> Case:
-    config = f"{POSE}/rtmpose-{size}_8xb256-420e_body8-{height}x{width}.py"
-    changes = {}
+
+BODY8, HALPE = "body_2d_keypoint/rtmpose/body8", "body8-halpe26"
+UBODY, COCKTAIL = (f"wholebody_2d_keypoint/rtmpose/{data}" for data in ("ubody", "cocktail14"))
+BATCHES = {"t": "8xb1024", "s": "8xb1024", "m": "8xb512", "l": "8xb512", "x": "8xb256"}
+RTMW = {
+    ("m", 256): "rtmw-m_8xb1024",
+    ("l", 256): "rtmw-l_8xb1024",
+    ("x", 256): "rtmw-x_8xb704",
+    ("l", 384): "rtmw-l_8xb320",
+    ("x", 384): "rtmw-x_8xb320",
+}
+
+
+def _pose(name: str, config: str, keypoints: int, **changes: Any) -> Case:
+    """A case named ``rtmpose-<size>-<set>``, or ``-384``; the sides are those of the config."""
+    height, width = map(int, config.rpartition("-")[2].removesuffix(".py").split("x"))
+    architecture = "-".join(name.split("-")[:2])
+    return Case(name, architecture, config, width, height, keypoints=keypoints, changes=changes)
+
+
+def _body17(size: str, side: str = "256x192") -> Case:
+    name = f"rtmpose-{size}-body17" + ("-384" if side == "384x288" else "")
     if size == "x":  # its 17-keypoint config is not in the package; only the output count differs
-        config = f"{POSE}/rtmpose-x_8xb256-700e_body8-halpe26-{height}x{width}.py"
-        changes = {"model.head.out_channels": 17}
-    name = f"rtmpose-{size}-body17-{height}x{width}"
-    return Case(name, f"rtmpose-{size}", config, width, height, changes=changes)
+        config = f"{BODY8}/rtmpose-x_8xb256-700e_{HALPE}-{side}.py"
+        return _pose(name, config, 17, **{"model.head.out_channels": 17})
+    return _pose(name, f"{BODY8}/rtmpose-{size}_8xb256-420e_body8-{side}.py", 17)
+
+
+def _halpe26(size: str, side: str = "256x192") -> Case:
+    name = f"rtmpose-{size}-halpe26" + ("-384" if side == "384x288" else "")
+    return _pose(name, f"{BODY8}/rtmpose-{size}_{BATCHES[size]}-700e_{HALPE}-{side}.py", 26)
+
+
+def _wholebody(size: str, side: str = "256x192") -> Case:
+    large = side == "384x288"
+    name = f"rtmpose-{size}-wholebody133" + ("-384" if large else "")
+    batch = "8xb32" if large else "8xb64"
+    return _pose(name, f"{UBODY}/rtmpose-{size}_{batch}-270e_coco-ubody-wholebody-{side}.py", 133)
+
+
+def _rtmw(size: str, height: int, *, depth: bool = False) -> Case:
+    family = "rtmw3d" if depth else "rtmw"
+    name = f"{family}-{size}" + ("-384" if height == 384 and not depth else "")
+    side = "384x288" if height == 384 else "256x192"
+    return _pose(name, f"{COCKTAIL}/{RTMW[size, height]}-270e_cocktail14-{side}.py", 133)
 
 
 def _detector(size: str) -> Case:
-    config = f"{DETECTOR}/rtmdet_{size}_8xb32-300e_coco.py"
-    return Case(f"rtmdet-{size}-coco", f"rtmdet-{size}", config, 640, 640, classes=80)
+    config = f"rtmdet/rtmdet_{size}_8xb32-300e_coco.py"
+    return Case(f"rtmdet-{size}", f"rtmdet-{size}", config, 640, 640, classes=80)
 
 
-NANO_PERSON = {
+NANO = {
     "model.backbone.deepen_factor": 0.33,
     "model.backbone.widen_factor": 0.25,
     "model.backbone.use_depthwise": True,
@@ -89,13 +131,36 @@ NANO_PERSON = {
     "model.bbox_head.use_depthwise": True,
 }
 ONE_CLASS = {"model.bbox_head.num_classes": 1}
-LARGE, MEDIUM = (f"{DETECTOR}/rtmdet_{size}_8xb32-300e_coco.py" for size in "lm")
+LARGE, MEDIUM = (f"rtmdet/rtmdet_{size}_8xb32-300e_coco.py" for size in "lm")
+FACE, SINGLE = "face_2d_keypoint/rtmpose", "body_2d_keypoint/rtmpose"
+HAND = "hand_2d_keypoint/rtmpose/hand5/rtmpose-m_8xb256-210e_hand5-256x256.py"
+ANIMAL = "animal_2d_keypoint/rtmpose/ap10k/rtmpose-m_8xb64-210e_ap10k-256x256.py"
 CASES = (
-    *(_pose(size, 192, 256) for size in ("t", "s", "m", "l")),
-    *(_pose(size, 288, 384) for size in ("m", "l", "x")),
-    Case("rtmdet-nano-person", "rtmdet-nano", LARGE, 320, 320, changes=NANO_PERSON),
-    Case("rtmdet-m-person", "rtmdet-m", MEDIUM, 640, 640, changes=ONE_CLASS),
+    *(_body17(size) for size in "tsml"),
+    *(_body17(size, "384x288") for size in "mlx"),
+    *(_halpe26(size) for size in "tsml"),
+    *(_halpe26(size, "384x288") for size in "mlx"),
+    *(_wholebody(size) for size in "tsmlx"),
+    *(_wholebody(size, "384x288") for size in "lx"),
+    _pose("rtmpose-m-hand21", HAND, 21),
+    *(
+        _pose(f"rtmpose-{s}-face106", f"{FACE}/face6/rtmpose-{s}_8xb256-120e_face6-256x256.py", 106)
+        for s in "tsm"
+    ),
+    _pose("rtmpose-m-face98-wflw", f"{FACE}/wflw/rtmpose-m_8xb64-60e_wflw-256x256.py", 98),
+    _pose("rtmpose-m-ap10k", ANIMAL, 17),
+    _pose(
+        "rtmpose-m-crowdpose14",
+        f"{SINGLE}/crowdpose/rtmpose-m_8xb64-210e_crowdpose-256x192.py",
+        14,
+    ),
+    _pose("rtmpose-m-mpii16", f"{SINGLE}/mpii/rtmpose-m_8xb64-210e_mpii-256x256.py", 16),
+    *(_rtmw(size, height) for size, height in RTMW),
+    *(_rtmw(size, 384, depth=True) for size in "lx"),
     *(_detector(size) for size in ("tiny", "s", "m", "l", "x")),
+    Case("rtmdet-nano-person", "rtmdet-nano", LARGE, 320, 320, changes=NANO),
+    Case("rtmdet-m-person", "rtmdet-m", MEDIUM, 640, 640, changes=ONE_CLASS),
+    Case("rtmdet-nano-hand", "rtmdet-nano", LARGE, 320, 320, changes=NANO),
 )
 
 
@@ -113,10 +178,11 @@ class _NoExtension(types.ModuleType):
 
 def write_reference(case: Case, folder: Path) -> None:
     """Builds and runs the upstream network of `case`; writes `<name>.pt` into `folder`."""
+    torch.set_num_threads(1)
     sys.modules.setdefault("mmcv._ext", _NoExtension("mmcv._ext"))
     torch.manual_seed(zlib.crc32(case.name.encode()))
     model = _upstream(case)
-    images = torch.randn(8, 3, case.height, case.width)
+    images = torch.randn(BATCH, 3, case.height, case.width)
     if case.is_detector:
         images = images[:, :, :320, :320]  # statistics need no full size
     _spread(model, images)
@@ -147,7 +213,19 @@ def _upstream(case: Case) -> nn.Module:
         from mmdet.registry import MODELS
     else:
         from mmpose.registry import MODELS
-    return MODELS.build(config.model)
+    model: nn.Module = MODELS.build(config.model)
+    if case.has_depth:
+        _give_depth(model.head, case.width)
+    return model
+
+
+def _give_depth(head: Any, depth: int) -> None:
+    """MMPose's RTMW head with the line for z that the project rtmpose3d adds to it, in place."""
+    head.cls_z = nn.Linear(head.cls_x.in_features, 2 * depth, bias=False)
+    tokens: list[Tensor] = []
+    head.gau.register_forward_hook(lambda _, __, out: tokens.append(out))
+    plain = head.forward
+    head.forward = lambda maps: (*plain(maps), head.cls_z(tokens.pop()))
 
 
 def _simplify(config: Any) -> None:
@@ -184,11 +262,9 @@ def _spread(model: nn.Module, images: Tensor) -> None:
 
 def compare(case: Case, reference: dict[str, Any]) -> dict[str, Any]:
     """Our network with the reference's weights against the reference's outputs."""
-    from posetrack.networks import build
     from posetrack.networks.checkpoint import infer_architecture, load_into
 
-    size = (case.width, case.height)
-    model = build(case.architecture, input_size=size, num_classes=case.classes).eval()
+    model = _expected(case).build().eval()
     state = {k: v for k, v in reference["state"].items() if not k.startswith("data_preprocessor.")}
     load_into(model, state)
     with torch.inference_mode():
@@ -202,11 +278,21 @@ def compare(case: Case, reference: dict[str, Any]) -> dict[str, Any]:
         "input": f"{case.height}x{case.width}",
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "keys": len(state),
-        "recognised": infer_architecture(state).architecture == case.architecture,
+        "recognised": infer_architecture(state) == _expected(case),
         "spreads": [round((b.max() - b.min()).item(), 3) for b in reference["outputs"]],
         "difference": max(differences),
         "passed": max(differences) <= TOLERANCE,
     }
+
+
+def _expected(case: Case) -> Any:
+    """What the weights of `case` must be recognised as."""
+    from posetrack.networks.checkpoint import Spec
+
+    size = (case.width, case.height)
+    if case.is_detector:
+        return Spec(case.architecture, size, num_classes=case.classes)
+    return Spec(case.architecture, size, num_keypoints=case.keypoints)
 
 
 def _flat(outputs: Any) -> list[Tensor]:
@@ -241,6 +327,7 @@ def main() -> int:
         return 0
     if not options.mm_python:
         parser.error(f"--mm-python is needed. To make such an environment:\n{__doc__}")
+    torch.set_num_threads(1)
     rows, versions = [], {}
     print(f"{'model':30} {'parameters':>12} {'keys':>5} {'max difference / spread':>24}")
     for case in cases:

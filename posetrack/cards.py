@@ -6,20 +6,41 @@ Preprocessing is read from nowhere else, and an unknown or misspelt key is an er
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from posetrack.codecs import Z_RANGE_M, Decoded, Heatmap, SimCC, SimCC3D
 from posetrack.codecs import Codec as AnyCodec
-from posetrack.codecs import Decoded, Heatmap, SimCC
 from posetrack.documents import load_document
 from posetrack.errors import ModelError
 from posetrack.skeletons import SKELETON_FILES, Skeleton, load_skeleton
 
-Task = Literal["detection", "pose", "reid"]
+Task = Literal["detection", "pose", "reid", "backbone"]
+"""What a model does; a backbone does nothing by itself, trainings start from it."""
+
 Score = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(gt=0)]
+
+
+_COCO = """
+person bicycle car motorcycle airplane bus train truck boat traffic_light fire_hydrant stop_sign
+parking_meter bench bird cat dog horse sheep cow elephant bear zebra giraffe backpack umbrella
+handbag tie suitcase frisbee skis snowboard sports_ball kite baseball_bat baseball_glove skateboard
+surfboard tennis_racket bottle wine_glass cup fork knife spoon bowl banana apple sandwich orange
+broccoli carrot hot_dog pizza donut cake chair couch potted_plant bed dining_table toilet tv laptop
+mouse remote keyboard cell_phone microwave oven toaster sink refrigerator book clock vase scissors
+teddy_bear hair_drier toothbrush
+"""
+COCO_LABELS = tuple(name.replace("_", " ") for name in _COCO.split())
+"""The 80 classes of COCO; ``labels: coco`` in a card."""
+
+
+def _named_labels(value: Any) -> Any:
+    if value == "coco":
+        return COCO_LABELS
+    return tuple(value) if isinstance(value, list) else value
 
 
 class _Strict(BaseModel):
@@ -49,16 +70,27 @@ class Input(_Strict):
 class Codec(_Strict):
     """How keypoints are written in the output, and how much a box is grown for the crop.
 
-    `split` is of SimCC; `stride`, `sigma` and `udp` are of heatmaps, see `posetrack.codecs`. A
-    `decoded` graph gives x, y in crop px and the raw score of each keypoint.
+    `split` is of SimCC, `z_range_m` of SimCC with depth; `stride`, `sigma` and `udp` are of
+    heatmaps, see `posetrack.codecs`. A `decoded` graph gives x, y in crop px and the raw score of
+    each keypoint.
     """
 
-    kind: Literal["simcc", "heatmap", "decoded"] = "simcc"
+    kind: Literal["simcc", "simcc3d", "heatmap", "decoded"] = "simcc"
     split: Annotated[float, Field(gt=0)] = 2.0
     padding: Annotated[float, Field(gt=0)] = 1.25
     stride: Side = 4
     sigma: Annotated[float, Field(gt=0)] = 2.0
     udp: bool = True
+    z_range_m: Annotated[float, Field(gt=0)] = Z_RANGE_M
+
+
+class View(_Strict):
+    """The camera that a 3D model is read with where none is named: focal length (fx, fy) px, and
+    how far away people are taken to be. See `posetrack.camera.Camera`.
+    """
+
+    focal: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
+    distance_m: Annotated[float, Field(gt=0)]
 
 
 class Thresholds(_Strict):
@@ -76,7 +108,8 @@ class Thresholds(_Strict):
 
 
 class ModelFile(_Strict):
-    """One file: `path` is relative to the card's folder, `url` is where the zoo fetches it.
+    """One file: `path` is relative to the card's folder, `url` is where the zoo fetches it, or
+    else `mirrors`.
 
     Of files of several precisions the one asked for is taken. ``weights`` is what another file of
     the card needs beside it.
@@ -86,6 +119,7 @@ class ModelFile(_Strict):
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
     path: str | None = None
     url: str | None = None
+    mirrors: tuple[str, ...] = ()
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     sha8: Annotated[str, Field(pattern=r"^[0-9a-f]{7,8}$")] | None = None
     bytes: Annotated[int, Field(gt=0)] | None = None
@@ -126,10 +160,11 @@ class ModelCard(_Strict):
     architecture: str
     input: Input
     skeleton: str | None = None
-    labels: tuple[str, ...] = ()
+    labels: Annotated[tuple[str, ...], BeforeValidator(_named_labels)] = ()
     keep: tuple[str, ...] | None = None
     codec: Codec = Codec()
     score_scale: Annotated[float, Field(gt=0)] = 1.0
+    camera: View | None = None
     thresholds: Thresholds = Thresholds()
     files: tuple[ModelFile, ...] = ()
     licence: str = ""
@@ -151,6 +186,8 @@ class ModelCard(_Strict):
                 "a re-identification model's card needs thresholds.similarity, the cosine from "
                 "which two pictures are of one person"
             )
+        if self.camera is not None and self.codec.kind != "simcc3d":
+            raise ValueError("camera means nothing to a model without depth: leave it out")
         strangers = set(self.keep or ()) - set(self.labels)
         if strangers:
             raise ValueError(f"keep names {min(strangers)!r}, which is not in labels")
@@ -176,6 +213,8 @@ class ModelCard(_Strict):
             return Decoded(size, score_scale=scale)
         if codec.kind == "simcc":
             return SimCC(size, split=codec.split, score_scale=scale)
+        if codec.kind == "simcc3d":
+            return SimCC3D(size, codec.split, None, scale, codec.z_range_m)
         return Heatmap(size, codec.stride, codec.sigma, udp=codec.udp, score_scale=scale)
 
     def to_yaml(self) -> str:

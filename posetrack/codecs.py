@@ -2,7 +2,8 @@
 
 SimCC, two one-dimensional classifications (Li et al., ECCV 2022), as used by RTMPose (arXiv
 2303.07399), and heatmaps with the unbiased coordinates of UDP (Huang et al., CVPR 2020) and the
-decoding of DARK (Zhang et al., CVPR 2020); or nothing, where the graph decodes by itself.
+decoding of DARK (Zhang et al., CVPR 2020); a third classification for depth, as in RTMW3D; or
+nothing, where the graph decodes by itself.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from posetrack.types import Floats, Ints
 
-Codec: TypeAlias = "SimCC | Heatmap | Decoded"
+Codec: TypeAlias = "SimCC | SimCC3D | Heatmap | Decoded"
 
 SIGMAS = {(192, 256): (4.9, 5.66), (256, 256): (5.66, 5.66), (288, 384): (6.0, 6.93)}
 """Published label widths in bins, by input (width, height)."""
@@ -114,6 +115,64 @@ class SimCC:
         x = (answers[0] + mirrored[0][:, order][:, :, there]) / 2
         y = (answers[1] + mirrored[1][:, order]) / 2
         return [x.astype(np.float32), y.astype(np.float32)]
+
+
+Z_RANGE_M = 2.1744869
+"""Metres before and behind the root that the z axis of RTMW3D covers."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimCC3D(SimCC):
+    """SimCC with a line for z, as long as the one for x, that stands for metres from the root.
+
+    The middle bin is the root's depth, the first and the last lie `z_range_m` before and behind
+    it. Source: ``SimCC3DLabel`` of MMPose's rtmpose3d, where a keypoint too far from the root for
+    the axis loses its x and y too, and not only its depth.
+
+    Attributes:
+        z_range_m: half the length of the z axis.
+    """
+
+    z_range_m: float = Z_RANGE_M
+
+    @property
+    def outputs(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """Names of the network's outputs in `decode`'s order, and their shapes past (N, K)."""
+        x, y = self.bins
+        return ("simcc_x", (x,)), ("simcc_y", (y,)), ("simcc_z", (x,))
+
+    def encode_depth(self, depths: Floats, known: Floats) -> tuple[Floats, Floats]:
+        """Labels for depths (N, K) in metres from the root, `known` (N, K) in [0, 1].
+
+        Returns:
+            labels z (N, K, Wx), weights (N, K): 0 where the depth is not known or off the axis.
+        """
+        bins, sigma = self.bins[0], self.label_sigma[0]
+        mu = np.round((np.asarray(depths, np.float64) / self.z_range_m + 1) * (bins / 2))
+        inside = (mu + 3 * sigma >= 0) & (mu - 3 * sigma < bins)
+        weights = np.where(known >= 0.5, known, 0) * inside
+        offset = np.arange(bins, dtype=np.float32) - mu[..., None].astype(np.float32)
+        labels = np.exp(-(offset**2) / (2 * sigma**2), dtype=np.float32)
+        return labels, weights.astype(np.float32)
+
+    def decode(  # type: ignore[override]
+        self, simcc_x: Floats, simcc_y: Floats, simcc_z: Floats
+    ) -> tuple[Floats, Floats]:
+        """Keypoints (N, K, 3), x and y in crop px, z in metres from the root, and scores (N, K).
+
+        The score is that of x and y, as in MMPose.
+        """
+        keypoints, scores = SimCC.decode(self, simcc_x, simcc_y)
+        half = self.bins[0] / 2
+        z = (simcc_z.argmax(axis=-1) / half - 1) * self.z_range_m
+        return np.concatenate([keypoints, z[..., None].astype(np.float32)], axis=-1), scores
+
+    def average(
+        self, answers: Sequence[Floats], mirrored: Sequence[Floats], order: Ints
+    ) -> list[Floats]:
+        """As of `SimCC`; a mirror image has the same depths."""
+        flat = SimCC.average(self, answers[:2], mirrored[:2], order)
+        return [*flat, ((answers[2] + mirrored[2][:, order]) / 2).astype(np.float32)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,16 @@ def _split_words(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-Words = BeforeValidator(_split_words)
+def _split_numbers(value: Any) -> Any:
+    """`1145,1143`, 1145 as well as [1145, 1143]."""
+    if isinstance(value, str):
+        return tuple(float(word) for word in value.split(","))
+    if isinstance(value, int | float):
+        return (float(value),)
+    return tuple(map(float, value)) if isinstance(value, list) else value
+
+
+Words, Numbers = BeforeValidator(_split_words), BeforeValidator(_split_numbers)
 
 
 class Section(BaseModel):
@@ -81,9 +90,14 @@ class DetectorSettings(Section):
 
 
 class PoseSettings(Section):
-    """Who finds the keypoints; `model` None is the embedded pose model."""
+    """Who finds the keypoints; `model` None is the embedded pose model.
+
+    `camera` (f, fx,fy or fx,fy,cx,cy in px) and `distance_m` (of people) are for models with depth.
+    """
 
     model: str | None = None
+    camera: Annotated[tuple[float, ...] | None, Numbers] = None
+    distance_m: Annotated[float, Field(gt=0)] | None = None
 
 
 class ReidSettings(Section):

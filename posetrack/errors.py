@@ -38,6 +38,10 @@ class DownloadError(PosetrackError, OSError):
     """A model could not be fetched or does not match its hash."""
 
 
+class Unreachable(DownloadError):
+    """Nobody answers there: no network, or no such host."""
+
+
 class BackendError(PosetrackError, RuntimeError):
     """A backend failed to load or to run a graph."""
 

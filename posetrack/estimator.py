@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posetrack.cards import ModelCard
-from posetrack.codecs import Codec
+from posetrack.codecs import Codec, SimCC3D
 from posetrack.errors import ModelError
 from posetrack.geometry import CropTransform, box_area, box_centers, clip_boxes
 from posetrack.normalize import InputBatch, require_size
@@ -52,6 +52,7 @@ class Estimator:
         self.max_batch = self._fixed_batch or max(1, max_batch)
         self.flip_test = flip_test
         self._codec = card.decoder()
+        self._has_depth = isinstance(self._codec, SimCC3D)
         self._outputs = output_names(card, self._codec, backend)
         self._batch = InputBatch(card.input, self.input_size, self.max_batch)
 
@@ -106,12 +107,16 @@ class Estimator:
         centres = box_centers(rows)
         keypoints = np.repeat(centres[:, None], count, axis=1)  # (N, K, 2)
         scores = np.zeros((len(rows), count), np.float32)
+        depths = np.zeros_like(scores) if self._has_depth else None
         size = (image.shape[1], image.shape[0])
         (visible,) = np.nonzero((box_area(clip_boxes(rows, size)) > 0) & (box_area(rows) > 0))
         for start in range(0, len(visible), self.max_batch):
             part = visible[start : start + self.max_batch]
-            keypoints[part], scores[part] = self._run(image, rows[part])
-        return Poses(keypoints, scores, rows, trusted, self.skeleton)
+            found, scores[part] = self._run(image, rows[part])
+            keypoints[part] = found[..., :2]
+            if depths is not None:
+                depths[part] = found[..., 2]
+        return Poses(keypoints, scores, rows, trusted, self.skeleton, depths)
 
     def warm_up(self) -> None:
         """Run once on an empty picture; what fails here would fail on the first frame."""
@@ -124,7 +129,10 @@ class Estimator:
         self.backend.close()
 
     def _run(self, image: Image, boxes: Floats) -> tuple[Floats, Floats]:
-        """Keypoints (n, K, 2) in source px and scores (n, K) of at most `max_batch` boxes."""
+        """Keypoints (n, K, 2) in source px and scores (n, K) of at most `max_batch` boxes.
+
+        Of a 3D model the keypoints have a third column, their depth in metres.
+        """
         transform = CropTransform.from_boxes(
             boxes, self.input_size, self.card.codec.padding, udp=self._codec.udp
         )
@@ -135,7 +143,8 @@ class Estimator:
             mirrored = self._answer(self._batch.mirrored(count))
             answers = self._codec.average(answers, mirrored, self.skeleton.flip_order)
         keypoints_crop, scores = self._codec.decode(*(part[: len(boxes)] for part in answers))
-        return transform.inverse(keypoints_crop), scores
+        keypoints = transform.inverse(np.ascontiguousarray(keypoints_crop[..., :2]))
+        return np.concatenate([keypoints, keypoints_crop[..., 2:]], axis=-1), scores
 
     def _answer(self, batch: Array) -> list[Floats]:
         """What the codec reads, for the crops of an `InputBatch`."""

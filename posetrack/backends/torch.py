@@ -16,6 +16,7 @@ from posetrack.errors import BackendError, DeviceError, ModelError
 from posetrack.networks.checkpoint import Spec, load_model
 from posetrack.networks.heatmap import STRIDE, HeatmapPose
 from posetrack.networks.rtmdet import RTMDet
+from posetrack.networks.rtmw import RTMW
 
 _log = logging.getLogger(__name__)
 
@@ -180,7 +181,7 @@ def _specs(network: nn.Module, spec: Spec) -> tuple[tuple[TensorSpec, ...], tupl
     if isinstance(network, HeatmapPose):
         shape = (None, count, height // STRIDE, width // STRIDE)
         return inputs, (TensorSpec("heatmaps", shape, real),)
-    return inputs, (
-        TensorSpec("simcc_x", (None, count, 2 * width), real),
-        TensorSpec("simcc_y", (None, count, 2 * height), real),
-    )
+    bins = {"simcc_x": 2 * width, "simcc_y": 2 * height}
+    if isinstance(network, RTMW) and network.depth is not None:
+        bins["simcc_z"] = 2 * network.depth
+    return inputs, tuple(TensorSpec(name, (None, count, n), real) for name, n in bins.items())

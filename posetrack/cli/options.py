@@ -61,6 +61,8 @@ class Flag:
 FLAGS = tuple(Flag(*row) for row in (
     ("--det", str, "detector.model", MODELS, "Detector: a name, a path or an address."),
     ("--pose", str, "pose.model", MODELS, "Pose model: a name, a path or an address."),
+    ("--camera", str, "pose.camera", MODELS, "3D: focal length f, fx,fy or fx,fy,cx,cy in px."),
+    ("--distance", float, "pose.distance_m", MODELS, "3D: how far away people are, m."),
     ("--reid", str, "reid.model", MODELS, "Re-identification model: a path or an address."),
     ("--det-interval", str, "detector.interval", MODELS,
      "Detect every n-th frame; default 5. auto, auto:n: where it is needed, as often at most."),

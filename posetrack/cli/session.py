@@ -20,6 +20,7 @@ from posetrack.backends import (
     installed,
     threads_ahead,
 )
+from posetrack.camera import Camera
 from posetrack.cli.progress import Downloads, FrameProgress
 from posetrack.detector import Detector
 from posetrack.embedder import Embedder
@@ -261,6 +262,31 @@ def output_size(config: RunConfig, source: Source) -> tuple[int, int]:
     return max(2, round(width * ratio)), max(2, round(height * ratio))
 
 
+def find_camera(config: RunConfig, estimator: Estimator, size: tuple[int, int]) -> Camera | None:
+    """The camera that depths are seen by: the settings', else the card's; None without depths.
+
+    Raises:
+        ConfigError: a camera for a model without depth, or half of one.
+    """
+    chosen, card = config.pose, estimator.card
+    named = chosen.camera is not None or chosen.distance_m is not None
+    if card.codec.kind != "simcc3d":
+        if named:
+            raise ConfigError(
+                f"--camera or --distance asked, but {card.name} has no depth: take a 3D pose "
+                "model (--pose 3d)"
+            )
+        return None
+    focal, distance_m = chosen.camera, chosen.distance_m
+    if card.camera is not None:
+        focal, distance_m = focal or card.camera.focal, distance_m or card.camera.distance_m
+    if named and (focal is None or distance_m is None):
+        raise ConfigError(
+            f"{card.name} knows no camera of its own: give both --camera and --distance"
+        )
+    return None if focal is None or distance_m is None else Camera.of(focal, size, distance_m)
+
+
 def make_header(config: RunConfig, source: Source, perception: Perception) -> Header:
     """The header of the records: the source, the models, and every setting as it was used."""
     settings = config.model_dump(mode="json")
@@ -270,6 +296,7 @@ def make_header(config: RunConfig, source: Source, perception: Perception) -> He
         "pose": perception.estimator,
         "reid": perception.embedder,
     }
+    estimator = parts["pose"] if isinstance(parts["pose"], Estimator) else None
     models = {task: part.card.name for task, part in parts.items() if isinstance(part, _CARDED)}
     return Header(
         source=source.name,
@@ -278,6 +305,7 @@ def make_header(config: RunConfig, source: Source, perception: Perception) -> He
         skeleton=perception.skeleton,
         models=models,
         settings=settings,
+        camera=find_camera(config, estimator, source.size) if estimator else None,
     )
 
 

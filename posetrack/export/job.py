@@ -70,8 +70,9 @@ class Plan:
                 "ncnn files are float graphs: ask for fp32 or fp16, with --fold none and no NMS"
             )
         decoding = self.fold in ("output", "all") and card.task == "pose"
-        if decoding and card.codec.kind == "heatmap":
-            raise ConfigError(f"{card.name} has heatmaps, which are decoded outside: --fold input")
+        if decoding and card.codec.kind in ("heatmap", "simcc3d"):
+            what = "heatmaps" if card.codec.kind == "heatmap" else "depth"
+            raise ConfigError(f"{card.name} has {what}, decoded outside: ask for --fold input")
         if self.nms and card.task != "detection":
             raise ConfigError(f"{card.name} is a {card.task} model, it has no NMS: drop --nms")
         if card.input.folded or card.codec.kind == "decoded":

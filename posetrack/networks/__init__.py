@@ -7,12 +7,15 @@ import difflib
 from torch import nn
 
 from posetrack.errors import ModelError
-from posetrack.networks import heatmap, rtmdet, rtmpose
+from posetrack.networks import heatmap, rtmdet, rtmpose, rtmw
 
+_SIZES = ("t", "s", "m", "l", "x")
 ARCHITECTURES = (
-    *(f"rtmpose-{size}" for size in ("t", "s", "m", "l", "x")),
+    *(f"rtmpose-{size}" for size in _SIZES),
+    *(f"rtmw-{size}" for size in _SIZES),
+    *(f"rtmw3d-{size}" for size in _SIZES),
     *(f"rtmdet-{size}" for size in rtmdet.SIZES),
-    *(f"cspnext-{size}" for size in ("t", "s", "m", "l", "x")),
+    *(f"cspnext-{size}" for size in _SIZES),
 )
 
 
@@ -26,7 +29,7 @@ def build(
     """The named network with fresh weights; `input_size` is (width, height), multiples of 32.
 
     A detector runs on other sizes too and ignores `num_keypoints`; a pose network ignores
-    `num_classes`.
+    `num_classes`. The z axis of a 3D one is as long as the input is wide.
     """
     require_architecture(architecture)
     if len(input_size) != 2 or any(side <= 0 or side % 32 for side in input_size):
@@ -39,6 +42,9 @@ def build(
         return rtmdet.RTMDet(size, num_classes=num_classes)
     if family == "cspnext":
         return heatmap.HeatmapPose(size, num_keypoints=num_keypoints)
+    if family in ("rtmw", "rtmw3d"):
+        depth = input_size[0] if family == "rtmw3d" else None
+        return rtmw.RTMW(size, input_size=input_size, num_keypoints=num_keypoints, depth=depth)
     return rtmpose.RTMPose(size, input_size=input_size, num_keypoints=num_keypoints)
 
 

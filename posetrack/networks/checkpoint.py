@@ -206,8 +206,6 @@ def infer_architecture(state: Mapping[str, Tensor], named: str | None = None) ->
 
     Of pruned weights the shapes do not tell the size: `named` does.
     """
-    if "head.mlp2.1.weight" in state:
-        raise ModelError("the weights are of RTMW, which is not supported")
     if "bbox_head.rtm_cls.0.weight" in state:
         size = _size(named) or next(s for s, scale in SIZES.items() if scale == _scale(state))
         side = 320 if size == "nano" else 640
@@ -222,9 +220,12 @@ def infer_architecture(state: Mapping[str, Tensor], named: str | None = None) ->
                 f"the weights are of a pose network with {cells} cells and SimCC bins for "
                 f"{width} x {height} px, which do not belong together"
             )
-        keypoints = state["head.final_layer.weight"].shape[0]
+        family, maps = "rtmpose", "head.final_layer.weight"
+        if "head.mlp2.1.weight" in state:
+            family, maps = _rtmw(state, width), "head.final_layer.conv.weight"
+        keypoints = _require(state, maps).shape[0]
         return Spec(
-            f"rtmpose-{_size(named) or _scale(state)}", (width, height), num_keypoints=keypoints
+            f"{family}-{_size(named) or _scale(state)}", (width, height), num_keypoints=keypoints
         )
     if "head.deconv_layers.0.weight" in state:
         keypoints = _require(state, "head.final_layer.weight").shape[0]
@@ -233,6 +234,19 @@ def infer_architecture(state: Mapping[str, Tensor], named: str | None = None) ->
         "the weights are of no network known here; they hold "
         + listed(sorted({".".join(name.split(".")[:2]) for name in state}))
     )
+
+
+def _rtmw(state: Mapping[str, Tensor], width: int) -> str:
+    """``rtmw`` or ``rtmw3d``, whose z axis is as long as the crop is wide."""
+    z = state.get("head.cls_z.weight")
+    if z is None:
+        return "rtmw"
+    if z.shape[0] != width * SPLIT_RATIO:
+        raise ModelError(
+            f"the weights are of RTMW3D with {z.shape[0]} bins for z and {width * SPLIT_RATIO} for "
+            "x: only as many for both are supported"
+        )
+    return "rtmw3d"
 
 
 def verify_digest(path: Path) -> None:

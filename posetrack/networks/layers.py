@@ -32,6 +32,14 @@ class ConvModule(nn.Module):
         return functional.silu(self.bn(self.conv(x)), inplace=not torch.is_grad_enabled())
 
 
+class ConvReLU(ConvModule):
+    """The same with ReLU, as in RTMW's head."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) -> (B, outputs, ceil(H / stride), ceil(W / stride))."""
+        return functional.relu(self.bn(self.conv(x)), inplace=not torch.is_grad_enabled())
+
+
 class DepthwiseSeparableConv(nn.Module):
     """A k x k convolution per channel, then 1 x 1 across channels, each with BN + SiLU."""
 

@@ -126,7 +126,7 @@ class Recording:
         try:
             part.write((self.header.to_json() + "\n").encode())
             for record in self.records():
-                part.write((record.to_json() + "\n").encode())
+                part.write((record.to_json(self.header.camera) + "\n").encode())
         except OSError as error:
             part.discard()
             raise part.failure(error) from error

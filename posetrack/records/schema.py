@@ -7,6 +7,10 @@ The first line of a record file is the header, each further line one frame::
      "state":"new","keypoints":[[x,y,score],...],"raw":[[x,y],...]}]}
 
 Coordinates are pixels of the upright source frame. The same results give the same bytes.
+
+Of 3D models a person has ``depths`` too (K metres from the root), and where the header has a
+``camera``, ``metres`` (K times x, y, z from it). Both are additions to version 1: a reader that
+does not know them reads the rest.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from typing import Any, Self
 import numpy as np
 
 from posetrack import __version__
+from posetrack.camera import Camera
 from posetrack.skeletons import Skeleton
 from posetrack.types import Floats, Ints, Result, Tracks
 
@@ -38,6 +43,7 @@ class Header:
         skeleton: what the keypoints are.
         models: by task, e.g. ``{"detection": "rtmdet-nano", "pose": "rtmpose-t"}``.
         settings: those the run was made with.
+        camera: of a 3D model, where it is known.
         version: of posetrack.
         schema: of the file.
     """
@@ -48,6 +54,7 @@ class Header:
     skeleton: Skeleton
     models: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    camera: Camera | None = None
     version: str = __version__
     schema: str = SCHEMA
 
@@ -70,6 +77,8 @@ class Header:
             "models": dict(self.models),
             "settings": dict(self.settings),
         }
+        if self.camera is not None:
+            line["camera"] = self.camera.to_json()
         return json.dumps(line, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
@@ -95,6 +104,7 @@ class Header:
             skeleton=skeleton,
             models=data.get("models", {}),
             settings=data.get("settings", {}),
+            camera=Camera.from_json(data["camera"]) if "camera" in data else None,
             version=data.get("version", ""),
         )
 
@@ -150,18 +160,20 @@ class Record:
             poses.depths,
         )
 
-    def to_json(self) -> str:
-        """One line of JSON: px with 2 decimals, scores with 4, seconds with 6."""
+    def to_json(self, camera: Camera | None = None) -> str:
+        """One line of JSON: px with 2 decimals, scores and metres with 4, seconds with 6."""
         line = {
             "frame": self.frame,
             "pts_s": round(self.pts_s, 6),
             "detector": self.detector_ran,
-            "people": self.people(),
+            "people": self.people(camera),
         }
         return json.dumps(line, separators=(",", ":"))
 
-    def people(self) -> list[dict[str, Any]]:
-        """Each person as plain numbers, rounded as they are written."""
+    def people(self, camera: Camera | None = None) -> list[dict[str, Any]]:
+        """Each person as plain numbers, rounded as they are written; metres where there are
+        depths and a camera.
+        """
         points = np.empty((*self.scores.shape, 3))  # float64: 0.1 is then written as 0.1
         points[..., :2], points[..., 2] = self.keypoints, self.scores
         points[..., :2] = np.round(points[..., :2], 2)
@@ -177,8 +189,13 @@ class Record:
         names = ("id", "box", "score", "state", "keypoints", "raw")
         people = [dict(zip(names, row, strict=True)) for row in rows]
         if self.depths is not None:
-            for person, depths in zip(people, _rounded(self.depths, 4), strict=True):
-                person["depths"] = depths
+            depths = np.round(self.depths.astype(np.float64), 4)
+            for person, row in zip(people, depths.tolist(), strict=True):
+                person["depths"] = row
+            if camera is not None:  # of what is written, so that a copy is the same
+                metres = _rounded(camera.positions(points[..., :2], depths), 4)
+                for person, row in zip(people, metres, strict=True):
+                    person["metres"] = row
         return people
 
     @classmethod

@@ -73,7 +73,7 @@ class RecordWriter(_TextSink):
         return self._header.to_json() + "\n"
 
     def _lines(self, result: Result) -> str:
-        return Record.of(result).to_json() + "\n"
+        return Record.of(result).to_json(self._header.camera) + "\n"
 
 
 class CsvWriter(_TextSink):

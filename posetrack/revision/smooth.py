@@ -90,9 +90,13 @@ def _smoothed(recording: Recording, rows: Sightings, cutoff_hz: float, visible: 
     curve = Curve(at_s, cutoff_hz)
     sure = np.clip(filled.scores / max(visible, 1e-6), 0, 1) ** _STEEP
     sure = np.maximum(sure, _LEAST_WEIGHT) * seen[:, None]
-    keypoints = np.stack(
-        [curve.through(filled.raw[:, k], sure[:, k]) for k in range(sure.shape[1])], axis=1
+    values = filled.raw
+    if filled.depths is not None:
+        values = np.concatenate([values, filled.depths[..., None]], axis=-1)
+    points = np.stack(
+        [curve.through(values[:, k], sure[:, k]) for k in range(sure.shape[1])], axis=1
     )
+    keypoints = np.ascontiguousarray(points[..., :2])
     # Recorded boxes are those that were smoothed live: they lag as far as the keypoints did.
     lag = ((filled.raw - filled.keypoints) * sure[..., None]).sum(axis=1)
     lag /= np.maximum(sure.sum(axis=1), 1e-6)[:, None]
@@ -108,6 +112,7 @@ def _smoothed(recording: Recording, rows: Sightings, cutoff_hz: float, visible: 
         keypoints=keypoints,
         scores=scores,
         raw=raw,
+        depths=None if filled.depths is None else points[..., 2],
     )
 
 

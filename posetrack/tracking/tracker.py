@@ -17,6 +17,7 @@ from posetrack.tracking.association import (
     strong,
 )
 from posetrack.tracking.camera import CameraMotion
+from posetrack.tracking.depths import DepthSmoother
 from posetrack.tracking.embeddings import Embed, Embeddings
 from posetrack.tracking.looks import broad_limbs, nothing
 from posetrack.tracking.matching import Expected, column_of, match
@@ -78,6 +79,7 @@ class Tracker:
         self._embeddings: Embeddings | None = None
         if self._embed is not None:
             self._embeddings = Embeddings(self._embed, self.settings.reid_every_s)
+        self._deep = DepthSmoother()
         self._now_s = 0.0
         self._soon: tuple[float, Expected] | None = None
         self._dt_s = 1.0 if self.settings.clock == "frames" else _NOMINAL_DT_S
@@ -385,12 +387,25 @@ class Tracker:
             from_centres(np.concatenate([points[:, k], points[:, k + 1 :, 0]], axis=1)),
             poses.box_scores[row_of],
             self.skeleton,
-            None if poses.depths is None else poses.depths[row_of],
+            self._depths(poses, row_of, ids),
         )
         age_s = (self._now_s - born_s).astype(np.float32)
         tracks = Tracks(smoothed, ids.copy(), age_s, np.ones(len(ids), dtype=np.bool_))
         self._recent.append(tracks)
         return tracks, poses.keypoints[row_of]
+
+    def _depths(self, poses: Poses, row_of: Ints, ids: Ints) -> Floats | None:
+        """Depths (T, K) of the tracks `ids` (T,), smoothed as their keypoints are."""
+        if poses.depths is None:
+            return None
+        return self._deep.smoothed(
+            ids,
+            poses.depths[row_of],
+            poses.scores[row_of],
+            self._rules,
+            dt_s=self._dt_s,
+            now_s=self._now_s,
+        )
 
 
 def _check_reid(settings: TrackerSettings) -> None:

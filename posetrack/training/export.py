@@ -22,6 +22,7 @@ from posetrack.export.graph import OPSET
 from posetrack.networks.checkpoint import HALF_SUFFIX, Spec, read_checkpoint
 from posetrack.networks.heatmap import HeatmapPose
 from posetrack.networks.rtmdet import RTMDet
+from posetrack.networks.rtmw import RTMW
 from posetrack.skeletons import SKELETON_FILES, load_skeleton
 from posetrack.zoo.conventions import card_for_detector, card_for_pose
 
@@ -55,8 +56,8 @@ def export_onnx(
 ) -> float:
     """Write `network` as ONNX (opset 17, dynamic batch) and return its distance from PyTorch.
 
-    A pose network gives ``simcc_x`` and ``simcc_y``, or ``heatmaps``, a detector ``boxes`` and
-    ``scores`` before NMS, or ``dets`` and ``labels`` where `nms` puts it inside.
+    A pose network gives ``simcc_x`` and ``simcc_y`` (and ``simcc_z``), or ``heatmaps``, a detector
+    ``boxes`` and ``scores`` before NMS, or ``dets`` and ``labels`` where `nms` puts it inside.
 
     Args:
         input_size: (width, height).
@@ -72,6 +73,8 @@ def export_onnx(
     names = ["boxes", "scores"] if detector else ["simcc_x", "simcc_y"]
     if isinstance(network, HeatmapPose):
         names = ["heatmaps"]
+    if isinstance(network, RTMW) and network.depth is not None:
+        names.append("simcc_z")
     network.eval()
     model: nn.Module = _Predictor(network) if isinstance(network, RTMDet) else network
     width, height = input_size
@@ -198,6 +201,8 @@ def export_model(
     if spec.num_keypoints is not None and "skeleton" in trained:
         facts.setdefault("skeleton", _own_skeleton(trained["skeleton"], folder))
     card = _card(name, file, spec, size, facts.get("skeleton"))
+    if weights.recipe:  # trained here, where the loss brings every model's scores to [0, 1]
+        facts.setdefault("score_scale", 1.0)
     sigma = trained.get("sigma")
     if card.codec.kind == "heatmap" and sigma is not None:
         facts.setdefault("codec", card.codec.model_copy(update={"sigma": float(sigma[0])}))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from posetrack.errors import ConfigError
+from posetrack.errors import ConfigError, ModelError
 from posetrack.networks.slim import narrow
 from posetrack.training.recipe import Recipe
 
@@ -56,7 +56,14 @@ def weights_of(name: str, task: Literal["detection", "pose"]) -> Path:
     from posetrack import zoo
 
     path = Path(name)
-    return path if path.is_file() else zoo.find(name, task=task, formats=("pth", "onnx")).path
+    if path.is_file():
+        return path
+    model = zoo.find(name, formats=("pth", "onnx"))
+    if model.card.task not in (task, "backbone"):
+        raise ModelError(
+            f"{name} is a {model.card.task} model, a {task} model or a backbone was asked"
+        )
+    return model.path
 
 
 def adapt(

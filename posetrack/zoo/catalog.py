@@ -69,18 +69,30 @@ def list_models(task: Task | None = None) -> tuple[Entry, ...]:
 
 def entry(name: str) -> Entry:
     """The model of that name. Raises ModelNotFound with the nearest names."""
-    known = {model.name: model for model in list_models()}
-    if name in known:
-        return known[name]
-    near = difflib.get_close_matches(name, known, 3)
+    known = _named(name) or {model.name: model for model in list_models()}.get(name)
+    if known is not None:
+        return known
+    names = [model.name for model in list_models()]
+    near = difflib.get_close_matches(name, names, 3)
     hint = f"did you mean {' or '.join(near)}?" if near else "see `posetrack models list`"
     raise ModelNotFound(f"no model named {name!r} and no such file: {hint}")
 
 
+def _named(name: str) -> Entry | None:
+    """The model whose card lies where that of this name should: no other card is read."""
+    shipped = engines_dir() / name / CARD
+    if shipped.is_file() and (card := load_card(shipped)).name == name:
+        return Entry(card, "embedded", shipped.parent)
+    listed = configs_dir() / "models" / f"{name}.yaml"
+    if listed.is_file() and (card := load_card(listed)).name == name:
+        return Entry(card, "zoo", models_dir() / name)
+    return None
+
+
 def embedded(task: Task) -> Entry:
     """The model that ships with the package for a task."""
-    for model in list_models(task):
-        if model.origin == "embedded":
+    for model in _shipped(engines_dir()):
+        if model.card.task == task:
             return model
     raise ModelNotFound(
         f"this installation ships no {task} model: name one, see `posetrack models list`"
@@ -120,11 +132,16 @@ def _check(path: Path, file: ModelFile) -> Check | None:
 
 
 @cache
-def _entries(engines: Path, cards: Path, cache_dir: Path) -> tuple[Entry, ...]:
-    entries = [
+def _shipped(engines: Path) -> tuple[Entry, ...]:
+    return tuple(
         Entry(load_card(path), "embedded", path.parent)
         for path in sorted(engines.glob(f"*/{CARD}"))
-    ]
+    )
+
+
+@cache
+def _entries(engines: Path, cards: Path, cache_dir: Path) -> tuple[Entry, ...]:
+    entries = list(_shipped(engines))
     for path in sorted(cards.glob("*.yaml")):
         card = load_card(path)
         entries.append(Entry(card, "zoo", cache_dir / card.name))

@@ -29,6 +29,10 @@ SKELETONS = {
 }
 """The set that published models with so many keypoints use; ap10k (17 too) needs a card."""
 
+_CODECS = {"cspnext": Codec(kind="heatmap"), "rtmw3d": Codec(kind="simcc3d")}
+RTMW_SCALE = 10.0
+"""RTMW is trained with beta 1 in place of 10, so its raw scores are ten times those of RTMPose."""
+
 _Size = tuple[int | None, int | None]
 
 DETECTOR_SIZE = (320, 320)
@@ -86,7 +90,8 @@ def card_for_pose(
         architecture=architecture,
         input=rtmpose_input(size),
         skeleton=skeleton,
-        codec=Codec(kind="heatmap" if architecture.startswith("cspnext") else "simcc"),
+        codec=_CODECS.get(architecture.partition("-")[0], Codec()),
+        score_scale=RTMW_SCALE if architecture.partition("-")[0] == "rtmw" else 1.0,
         files=(file,),
         notes="inferred from the graph: RTMPose's conventions",
     )
@@ -116,7 +121,11 @@ def _card(path: Path, header: OnnxHeader, size: _Size, file: ModelFile) -> Model
         )
     lines = _simcc_outputs(header, size)
     if lines is not None:
-        return _pose_card(path, lines, file)
+        # RTMW's outputs look like RTMPose's: only the name tells of its scores' other scale.
+        architecture = "rtmw" if path.stem.lower().startswith("rtmw-") else "rtmpose"
+        if len(header.outputs) == 3:
+            architecture = "rtmw3d"
+        return _pose_card(path, lines, file, architecture)
     if names in ({"heatmaps"}, {"keypoints"}) and None not in size:
         decoded = names == {"keypoints"}
         card = card_for_pose(
@@ -151,24 +160,24 @@ def clean_name(text: str) -> str:
 def _simcc_outputs(header: OnnxHeader, size: _Size) -> tuple[TensorSpec, TensorSpec] | None:
     """The x and the y output, by name or by having two bins for each pixel of the input."""
     named = {spec.name: spec for spec in header.outputs}
-    if "simcc_z" in named:
-        return None
     if {"simcc_x", "simcc_y"} <= set(named):
         return named["simcc_x"], named["simcc_y"]
     width, height = size
-    if len(header.outputs) != 2 or height is None or width is None:
+    if len(header.outputs) not in (2, 3) or height is None or width is None:
         return None
-    x, y = header.outputs
-    ends = [spec.shape[-1] if len(spec.shape) == 3 else None for spec in (x, y)]
-    return (x, y) if ends == [2 * width, 2 * height] else None
+    x, y, *z = header.outputs
+    ends = [spec.shape[-1] if len(spec.shape) == 3 else None for spec in (x, y, *z)]
+    return (x, y) if ends == [2 * width, 2 * height, *(2 * width for _ in z)] else None
 
 
-def _pose_card(path: Path, lines: tuple[TensorSpec, TensorSpec], file: ModelFile) -> ModelCard:
+def _pose_card(
+    path: Path, lines: tuple[TensorSpec, TensorSpec], file: ModelFile, architecture: str
+) -> ModelCard:
     x, y = (spec.shape for spec in lines)
     if len(x) != 3 or len(y) != 3 or x[1] is None or x[2] is None or y[2] is None:
         raise ModelError(f"{path} does not tell its keypoint count: write {path.stem}.card.yaml")
     return card_for_pose(
-        path.stem, file, size=(x[2] // 2, y[2] // 2), keypoints=x[1], architecture="rtmpose"
+        path.stem, file, size=(x[2] // 2, y[2] // 2), keypoints=x[1], architecture=architecture
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import re
 import ssl
@@ -11,16 +12,19 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from posetrack import __version__
-from posetrack.errors import DownloadError
+from posetrack.errors import DownloadError, Unreachable
 
 Progress = Callable[[str, int, int | None], None]
 """Called with the file's name, the bytes that are here, and the total where it is known."""
+
+MIRRORS_VARIABLE = "POSETRACK_MIRRORS"
+"""Addresses, parted by blanks, that are tried before a file's own."""
 
 TIMEOUT_S = 20.0
 ATTEMPTS = 4
@@ -33,11 +37,12 @@ _DATE = re.compile(r"20[12]\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a file is and what is known of it."""
+    """Where a file is, where else, and what is known of it."""
 
     url: str
     digest: str | None = None
     size: int | None = None
+    mirrors: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> Address:
@@ -92,21 +97,18 @@ def fetch(
             f"{redact(address.url)} has no known SHA-256, so it cannot be verified: add "
             "#sha256=... to the address, or take it with `posetrack models pull --allow-unverified`"
         )
-    if not address.url.startswith(("http://", "https://")):
-        raise DownloadError(f"{redact(address.url)} cannot be fetched: use an http(s) address")
     part = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        if address.digest is None:
-            part.unlink(missing_ok=True)  # nothing would tell that two halves belong together
-        _download(address, part, progress, timeout_s, attempts)
-        digest = sha256_of(part)
-        if address.digest and not digest.startswith(address.digest):
-            part.unlink()
-            raise DownloadError(
-                f"{redact(address.url)} does not match its digest (expected {address.digest}, got "
-                f"{digest[: len(address.digest)]}): nothing was kept, try again or another source"
-            )
+        problems = []
+        for url in _sources(address):
+            try:
+                digest = _from_one(replace(address, url=url), part, progress, timeout_s, attempts)
+                break
+            except DownloadError as problem:
+                problems.append(problem)
+        else:
+            raise problems[-1]
         part.replace(target)
         record_path(target).write_text(f"{digest}  {target.name}\n", "utf-8")
     except DownloadError:
@@ -114,6 +116,39 @@ def fetch(
     except OSError as error:
         raise DownloadError(f"{target} cannot be written: {error.strerror or error}") from error
     return target
+
+
+def _sources(address: Address) -> list[str]:
+    """Addresses to try: the user's mirrors, those of the card, then the file's own.
+
+    A mirror of the user holds what it mirrors under the same path.
+    """
+    path = urllib.parse.urlsplit(address.url).path
+    bases = os.environ.get(MIRRORS_VARIABLE, "").split()
+    return [*(base.rstrip("/") + path for base in bases), *address.mirrors, address.url]
+
+
+def _from_one(
+    address: Address,
+    part: Path,
+    progress: Progress | None,
+    timeout_s: float,
+    attempts: int,
+) -> str:
+    """The SHA-256 of `part` after it was fetched and compared with what is known."""
+    if not address.url.startswith(("http://", "https://")):
+        raise DownloadError(f"{redact(address.url)} cannot be fetched: use an http(s) address")
+    if address.digest is None:
+        part.unlink(missing_ok=True)  # nothing would tell that two halves belong together
+    _download(address, part, progress, timeout_s, attempts)
+    digest = sha256_of(part)
+    if address.digest and not digest.startswith(address.digest):
+        part.unlink()
+        raise DownloadError(
+            f"{redact(address.url)} does not match its digest (expected {address.digest}, got "
+            f"{digest[: len(address.digest)]}): nothing was kept, try again or another source"
+        )
+    return digest
 
 
 def record_path(target: Path) -> Path:
@@ -140,18 +175,22 @@ def _download(
         if attempt < attempts:
             time.sleep(PAUSE_S * 2**attempt * random.uniform(0.5, 1))
     size = f" ({address.size / 1e6:.0f} MB)" if address.size else ""
-    raise DownloadError(
+    kind = Unreachable if reason.offline else DownloadError
+    raise kind(
         f"{redact(address.url)}{size} could not be fetched: {reason}; with no network, put the "
         f"file at {part.with_suffix('')}"
     ) from reason
 
 
 class _TransferError(Exception):
-    """A transfer that ended early; `again` says whether another attempt may help."""
+    """A transfer that ended early; `again` says whether another attempt may help, `offline` that
+    nobody answered.
+    """
 
-    def __init__(self, message: str, *, again: bool) -> None:
+    def __init__(self, message: str, *, again: bool, offline: bool = False) -> None:
         super().__init__(message)
         self.again = again
+        self.offline = offline
 
 
 def _transfer(address: Address, part: Path, progress: Progress | None, timeout_s: float) -> None:
@@ -176,7 +215,7 @@ def _transfer(address: Address, part: Path, progress: Progress | None, timeout_s
             f"the server answers {error.code} {error.reason}", again=again
         ) from None
     except urllib.error.URLError as error:
-        raise _TransferError(f"no connection ({error.reason})", again=True) from None
+        raise _TransferError(f"no connection ({error.reason})", again=True, offline=True) from None
     except (TimeoutError, ConnectionError, ssl.SSLError, HTTPException) as error:
         reason = str(error) or type(error).__name__
         raise _TransferError(f"the connection broke ({reason})", again=True) from None

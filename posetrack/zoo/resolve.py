@@ -6,7 +6,7 @@ import hashlib
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from posetrack.backends.onnx_header import read_header
@@ -185,6 +185,8 @@ def _from_entry(model: Entry, wish: _Wish) -> ResolvedModel:
         raise ModelError(
             f"{model.name} names no file, only conventions: give yours as {model.name}@FILE"
         )
+    if model.card.task == "backbone":  # which no runtime runs
+        wish = replace(wish, formats=("pth",))
     refused = []
     for file in _by_preference(model, wish):
         path = model.path_of(file)
@@ -200,7 +202,7 @@ def _from_entry(model: Entry, wish: _Wish) -> ResolvedModel:
                 refused.append(f"{file.name} has no known SHA-256 ({allow} takes it all the same)")
                 continue
             fetch(
-                Address(file.url, file.digest, file.bytes),
+                Address(file.url, file.digest, file.bytes, file.mirrors),
                 path,
                 allow_unverified=wish.allow_unverified,
                 progress=wish.progress,

@@ -243,6 +243,8 @@ def test_loading_what_fits_reports_the_rest(weights: State) -> None:
     [
         *(Spec(f"rtmpose-{s}", (192, 256), num_keypoints=26) for s in ("t", "s", "m", "l", "x")),
         Spec("rtmpose-m", (288, 384), num_keypoints=133),
+        Spec("rtmw-m", (192, 256), num_keypoints=133),
+        Spec("rtmw3d-l", (288, 384), num_keypoints=133),
         Spec("rtmdet-nano", (320, 320), num_classes=1),
         *(Spec(f"rtmdet-{s}", (640, 640), num_classes=80) for s in ("tiny", "s", "m", "l", "x")),
     ],
@@ -257,7 +259,10 @@ def test_the_architecture_is_read_from_the_shapes(spec: Spec) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"head.mlp2.1.weight": torch.ones(128, 24)}, "RTMW"),
+        (
+            {"head.mlp2.1.weight": torch.ones(128, 24), "head.cls_z.weight": torch.ones(100, 256)},
+            "RTMW3D with 100 bins for z",
+        ),
         ({"head.mlp.1.weight": torch.ones(256, 48)}, "48 cells"),
         ({"backbone.stem.2.conv.weight": torch.ones(20, 12, 3, 3)}, "20 channels wide"),
     ],

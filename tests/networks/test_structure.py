@@ -41,6 +41,16 @@ POSE = [
     ("m", 14, 192, 256, 13_474_712, 362),
     ("m", 16, 256, 256, 13_586_842, 362),
 ]
+# (architecture, width, height, parameters, state_dict keys), 133 keypoints.
+WHOLEBODY = [
+    ("rtmw-m", 192, 256, 32_258_207, 620),
+    ("rtmw-l", 192, 256, 57_201_207, 728),
+    ("rtmw-x", 192, 256, 92_041_903, 836),
+    ("rtmw-l", 288, 384, 57_354_295, 728),
+    ("rtmw-x", 288, 384, 92_194_991, 836),
+    ("rtmw3d-l", 288, 384, 57_501_751, 729),
+    ("rtmw3d-x", 288, 384, 92_342_447, 837),
+]
 # (size, classes, parameters, state_dict keys) of MMDetection's own networks.
 DETECTORS = [
     ("nano", 1, 994_423, 698),
@@ -65,6 +75,16 @@ def test_a_pose_network_has_exactly_the_published_number_of_parameters(
 ) -> None:
     with torch.device("meta"):
         model = build(f"rtmpose-{size}", input_size=(width, height), num_keypoints=keypoints)
+    assert count(model) == parameters
+    assert len(model.state_dict()) == keys
+
+
+@pytest.mark.parametrize(("name", "width", "height", "parameters", "keys"), WHOLEBODY)
+def test_a_whole_body_network_has_exactly_the_published_number_of_parameters(
+    name: str, width: int, height: int, parameters: int, keys: int
+) -> None:
+    with torch.device("meta"):
+        model = build(name, input_size=(width, height), num_keypoints=133)
     assert count(model) == parameters
     assert len(model.state_dict()) == keys
 
@@ -99,6 +119,13 @@ def test_a_pose_network_gives_two_bins_per_pixel_and_axis(width: int, height: in
         x, y = model(torch.zeros(2, 3, height, width))
     assert x.shape == (2, 5, 2 * width)
     assert y.shape == (2, 5, 2 * height)
+
+
+def test_a_network_with_depth_gives_as_many_bins_for_z_as_for_x() -> None:
+    model = build("rtmw3d-t", input_size=(64, 96), num_keypoints=5).eval()
+    with torch.inference_mode():
+        x, y, z = model(torch.zeros(2, 3, 96, 64))
+    assert (x.shape, y.shape, z.shape) == ((2, 5, 128), (2, 5, 192), (2, 5, 128))
 
 
 def test_priors_are_multiples_of_the_stride_level_by_level_and_row_by_row() -> None:

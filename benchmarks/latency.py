@@ -3,9 +3,9 @@
     python benchmarks/latency.py
     python benchmarks/latency.py --scene crossing --fps 30 --windows 12
 
-The pictures of a generated scene with two people come at a camera's rate and wait for nobody, through
-the live loop of `posetrack webcam` with the embedded pair: one picture waits at most, a newer one
-replaces it. An age counts from when the picture was due, so that a late camera thread counts too.
+The pictures of a generated scene with two people come at a camera's rate and wait for nobody,
+through the live loop of `posetrack webcam` with the embedded pair: one picture waits at most, a
+newer one replaces it. An age counts from when the picture was due: a late camera thread counts too.
 Windows of `--seconds` count as gated where `probe.py` found both cores whole before and after;
 percentiles are over all pictures of the gated windows, and beside them over those of all windows.
 """

@@ -297,7 +297,11 @@ def make_header(config: RunConfig, source: Source, perception: Perception) -> He
         "reid": perception.embedder,
     }
     estimator = parts["pose"] if isinstance(parts["pose"], Estimator) else None
-    models = {task: part.card.name for task, part in parts.items() if isinstance(part, _CARDED)}
+    carded = {task: part for task, part in parts.items() if isinstance(part, _CARDED)}
+    models = {task: part.card.name for task, part in carded.items()}
+    settings["backend"]["precision"] = {
+        task: part.backend.precision for task, part in carded.items()
+    }
     return Header(
         source=source.name,
         size=source.size,

@@ -35,10 +35,12 @@ class LiveControls:
         recorder: what ``r`` switches.
         quit_: what ``q`` does.
         mirror: show, and draw, everything left to right.
+        stride: every so many frames one is wanted.
 
     Attributes:
         paused: the window keeps its picture; the run goes on.
         drawing: whether people are drawn.
+        dropped: frames that came and were not worked on.
     """
 
     def __init__(
@@ -50,13 +52,17 @@ class LiveControls:
         recorder: Recorder,
         quit_: Callable[[], None],
         mirror: bool = False,
+        stride: int = 1,
     ) -> None:
-        self.paused, self.drawing = False, True
+        self.paused, self.drawing, self.dropped = False, True, 0
+        self._stride, self._drawn = stride, 0
         self._source, self._schedule, self._recorder = source, schedule, recorder
         self._paint, self._quit, self._mirror = paint, quit_, mirror
 
     def draw(self, result: Result) -> Image:
         """The picture of a result; called in the output thread."""
+        self._drawn += 1
+        self.dropped = result.frame.index // self._stride + 1 - self._drawn
         if self._mirror:
             result = mirrored(result)
         return self._paint(result) if self.drawing else result.frame.image
@@ -84,7 +90,7 @@ class LiveControls:
 
     def words(self) -> tuple[list[str], list[str]]:
         """What to write into the picture: notes, and alerts."""
-        notes = [f"{self._source.dropped} dropped", f"det {self._schedule.interval}"]
+        notes = [f"{self.dropped} dropped", f"det {self._schedule.interval}"]
         alerts = ["REC"] if self._recorder.recording else []
         if self.paused:
             alerts.append("paused")

@@ -112,6 +112,7 @@ def webcam(
             recorder=recorder,
             quit_=stop,
             mirror=mirror,
+            stride=settings.source.stride,
         )
         if show:
             sinks.append(PreviewWindow(controls, title=f"posetrack {source.name}"))

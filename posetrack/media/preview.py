@@ -103,7 +103,8 @@ class PreviewWindow:
 
     def _live(self) -> None:
         try:
-            cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+            plain = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
+            cv2.namedWindow(self._title, plain)
         except cv2.error:
             self._problem = "OpenCV could not create one"
         finally:

@@ -21,11 +21,12 @@ def main(grabber: str, screen: str, options: str) -> int:
             av.open(screen, format=grabber, options=json.loads(options)) as seen,
             av.open(sys.stdout.buffer, "w", format="nut", options={"flush_packets": "1"}) as out,
         ):
-            copied = out.add_stream_from_template(seen.streams.video[0])
-            for packet in seen.demux(video=0):
-                if packet.size:
-                    packet.stream = copied
-                    out.mux(packet)
+            screen_stream = seen.streams.video[0]
+            stream = out.add_stream("rawvideo", rate=screen_stream.average_rate or 30)
+            stream.width, stream.height = screen_stream.width, screen_stream.height
+            stream.pix_fmt = "bgr24"
+            for frame in seen.decode(video=0):
+                out.mux(stream.encode(frame.reformat(format="bgr24")))
     except BrokenPipeError:
         return 0
     except (av.error.FFmpegError, OSError) as error:

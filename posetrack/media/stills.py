@@ -39,7 +39,8 @@ class ImageSink:
     def write(self, result: Result, image: Image, /) -> None:
         """Write one image."""
         path = self.path if self._single else self.path / self._name(result)
-        options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+        jpeg = path.suffix.lower() in (".jpg", ".jpeg", ".jpe")
+        options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if jpeg else []
         try:
             ok, data = cv2.imencode(path.suffix, image, options)
         except cv2.error as error:

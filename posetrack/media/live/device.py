@@ -29,6 +29,9 @@ class DeviceConnection:
 
     def __init__(self, spec: str, settings: LiveSettings) -> None:
         self._spec = spec
+        if settings.format is not None and settings.format not in FORMATS:
+            known = " or ".join(FORMATS)
+            raise SourceError(f"camera {spec}: format {settings.format} asked, use {known}")
         if sys.platform == "linux":
             _require(Path(f"/dev/video{spec}" if spec.isdecimal() else spec))
         self._capture = cv2.VideoCapture(int(spec) if spec.isdecimal() else spec)

@@ -45,7 +45,7 @@ class LiveSettings:
     format: str | None = None
     transport: Literal["tcp", "udp"] = "tcp"
     verify_tls: bool = False
-    open_timeout_s: float = 10.0
+    open_timeout_s: float = 8.0
     read_timeout_s: float = 5.0
     stall_s: float = 2.0
     reconnects: int | None = 5

@@ -25,10 +25,11 @@ _NOT_LIVE = ("source.start_s", "source.duration_s", "source.capture_fps", "outpu
 @options.with_flags(without=(*_NOT_LIVE, "output.records", "revision"), also=options.LIVE_FLAGS)
 def webcam(
     ctx: typer.Context,
-    camera: Annotated[
+    live: Annotated[
         str,
         typer.Argument(
-            help="A camera's number or path, an address, screen[:x,y,w,h], or - (stdin)."
+            metavar="[SOURCE]",
+            help="A camera's number or path, an address, screen[:x,y,w,h], or - (stdin).",
         ),
     ] = "0",
     output: options.Output = None,
@@ -76,9 +77,7 @@ def webcam(
         show = reason is None
     if not (show or output or json or record or virtual_camera):
         why = reason or "--no-show was given"
-        raise ConfigError(
-            f"nothing to show or keep, {why}: keep it with --output, --record or --json"
-        )
+        raise ConfigError(f"nothing to do, {why}: keep it with --record, --output or --json")
     # Without --output nothing but the records is written, and the other way round.
     wanted = settings.output.model_copy(
         update={"video": output is not None, "records": json is not None}
@@ -90,7 +89,7 @@ def webcam(
         perception = stack.enter_context(
             session.open_perception(settings, allow_unverified=allow_unverified)
         )
-        source = open_camera(settings, camera)
+        source = open_camera(settings, live)
         stack.callback(source.close)
         chosen = outputs.places(settings, source, output=output, records=json)
         header = session.make_header(settings, source, perception)

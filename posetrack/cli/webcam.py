@@ -28,7 +28,7 @@ def webcam(
     live: Annotated[
         str,
         typer.Argument(
-            metavar="[SOURCE]",
+            metavar="SOURCE",
             help="A camera's number or path, an address, screen[:x,y,w,h], or - (stdin).",
         ),
     ] = "0",

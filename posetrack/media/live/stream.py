@@ -12,6 +12,7 @@ import av
 from posetrack.errors import SourceError
 from posetrack.media.colour import ToBgr
 from posetrack.media.live.addresses import Address
+from posetrack.media.live.damage import Damage
 from posetrack.media.live.settings import LiveSettings
 from posetrack.types import Image
 
@@ -66,7 +67,7 @@ class StreamConnection:
         self.fps: float | None = float(rate) if rate else None
         self.codec: str | None = stream.codec_context.name
         self.stamp_s: float | None = None
-        self._to_bgr = ToBgr()
+        self._to_bgr, self._damage = ToBgr(), Damage()
         self._pictures = self._decode(stream)
 
     def _decode(self, stream: Any) -> Generator[Any]:
@@ -76,6 +77,7 @@ class StreamConnection:
             if packet.stream is stream:
                 with suppress(av.error.FFmpegError):  # damaged; a later key frame mends it
                     pictures = packet.decode()
+                self._damage.note(bad=not pictures or pictures[0].is_corrupt)
             yield from pictures or (None,)
 
     def read(self) -> Image | None:
@@ -100,6 +102,8 @@ class StreamConnection:
                 # kept back, and would then wait once more.
                 if time.perf_counter() - begin > self._patience_s:
                     return f"no picture for {self._patience_s:g} s"
+                if self._damage.is_too_much():
+                    return "most of what comes cannot be decoded, as if the codec had changed"
                 if picture is not None:
                     return picture
         except (av.error.FFmpegError, OSError, ValueError) as error:

@@ -190,12 +190,17 @@ class LiveSource(ClosesItself):
             self._stay_connected()
             self._become("ended")
         except SourceError as failure:
-            self._error = failure
-            self._become("failed", str(failure))
+            self._fail(failure)
         except Exception as failure:  # noqa: BLE001 - the top of a thread
             what = self.address.hide(f"{type(failure).__name__}: {failure}")
-            self._error = SourceError(f"reading {self.name} failed: {what}")
-            self._become("failed", str(self._error))
+            self._fail(SourceError(f"reading {self.name} failed: {what}"))
+
+    def _fail(self, error: SourceError) -> None:
+        """Give up; whoever iterates gets `error`, unless it was stopped before."""
+        with self._changed:
+            if not self._is_over():
+                self._error = error
+        self._become("failed", str(error))
 
     def _stay_connected(self) -> None:
         """Open and read, again and again, until the end, the stop, or the last attempt."""
@@ -238,6 +243,8 @@ class LiveSource(ClosesItself):
         pace: Pace | None = None
         while not self._stop.is_set():
             image = connection.read()
+            if image is None and pace is None and connection.finite:
+                raise SourceError(f"{self.name} has a video stream without pictures: nothing to do")
             if image is None:
                 return connection.finite
             if pace is None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import ssl
+import subprocess
 import threading
 import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import clips
 import numpy as np
@@ -150,6 +155,33 @@ def test_settings_that_make_no_sense_are_refused():
         LiveSettings(read_timeout_s=0)
     with pytest.raises(ConfigError, match=r"longest_backoff_s must be backoff_s \(2\) or more"):
         LiveSettings(backoff_s=2, longest_backoff_s=1)
+
+
+def test_a_certificate_is_checked_only_where_that_is_wanted(files, tmp_path):
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl to make a certificate with")
+    clip, key, certificate = tmp_path / "b.mp4", tmp_path / "key.pem", tmp_path / "cert.pem"
+    clip.write_bytes(files[0].content["/a.mp4"])
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
+    where = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*made, *where], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    quiet = type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(quiet, directory=str(tmp_path)))
+    server.daemon_threads = True
+    server.handle_error = lambda *_: None  # the client that refuses the certificate hangs up
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    address = f"https://127.0.0.1:{server.server_port}/b.mp4"
+    try:
+        with open_source(address, live=LiveSettings(pace=False)) as source:
+            assert list(source)
+        with pytest.raises(SourceError):
+            open_source(address, live=LiveSettings(verify_tls=True))
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def playlist(*segments: str) -> bytes:

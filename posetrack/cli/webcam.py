@@ -92,11 +92,15 @@ def webcam(
         source = open_camera(settings, live)
         stack.callback(source.close)
         chosen = outputs.places(settings, source, output=output, records=json)
+        if record is not None and record.absolute() in [p.absolute() for p in chosen.written()]:
+            raise ConfigError(
+                f"--record {record} is also the name of another output: name it apart"
+            )
         header = session.make_header(settings, source, perception)
         size = session.output_size(settings, source)
         sinks = outputs.make_sinks(chosen, source, header, size=size)
         recorder = Recorder(
-            record or Path(f"{outputs.stem_of(source)}.posetrack.mp4"),
+            record or Path(f"{outputs.stem_of(source)}.recording.mp4"),
             source,
             size=size,
             on=record is not None,

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Protocol
 
 import cv2
-import numpy as np
 
 from posetrack.errors import SinkError
 from posetrack.media.overlay import Pulse, write_words
@@ -96,7 +95,7 @@ class PreviewWindow:
             return None
         _, image = self._newest
         notes, alerts = self._controls.words()
-        shown = image.copy() if not alerts else np.asarray(image * 0.75, np.uint8)
+        shown = image.copy()
         fps, latency_s = self._pulse.reading()
         write_words(shown, [f"{fps:.1f} fps", f"{latency_s * 1e3:.0f} ms", *notes], alerts)
         return shown

@@ -12,8 +12,8 @@ from posetrack.types import Image, Result
 class Recorder:
     """A sink that writes a new video each time it is switched on.
 
-    The first has the name `path`, the next ones ``name-2.mp4`` and so on; no file that is there
-    already is replaced, but for the first one's.
+    The first has the name `path`, the next ones ``name-2.mp4`` and so on. No file that is there
+    already is replaced, but by a video that begins with the run.
 
     Args:
         path: of the first video.
@@ -33,6 +33,7 @@ class Recorder:
         self.written: list[Path] = []
         self._path, self._source, self._size = path, source, size
         self._video: VideoSink | None = None
+        self._replace = on
 
     def switch(self) -> None:
         """Begin or end a video, with the next frame; may be called from any thread."""
@@ -65,7 +66,7 @@ class Recorder:
 
     def _begin(self) -> None:
         path, number = self._path, 1
-        while number + len(self.written) > 1 and (path in self.written or path.exists()):
+        while path.exists() and not (self._replace and not self.written):
             number += 1
             path = self._path.with_stem(f"{self._path.stem}-{number}")
         video = VideoSink(path, self._source, size=self._size, audio=False)

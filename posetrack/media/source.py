@@ -172,7 +172,8 @@ def open_source(
 
 def is_live(text: str) -> bool:
     """Whether `text` names a live source: a camera, an address, the screen or stdin."""
-    if text.isdecimal() or text.startswith(("/dev/video", "screen:")) or text in ("-", "screen"):
+    local = ("/dev/video", "/dev/v4l/", "screen:")
+    if text.isdecimal() or text.startswith(local) or text in ("-", "screen"):
         return True
     return is_address(text)
 

@@ -36,6 +36,7 @@ _QUERIES = {
 }
 """Where FFmpeg reads options of its own from the query, those that are allowed."""
 
+_DEVICE = re.compile(r"/dev/(video[0-9]{1,4}|v4l/by-(id|path)/[\w.:+-]+)", re.ASCII)
 _MAX_LENGTH = 2048
 _SHORT = 4
 """Shorter secrets are hidden inside addresses only: they are part of ordinary words."""
@@ -71,7 +72,8 @@ class Address:
 
     def hide(self, text: str) -> str:
         """`text` in one line, without the passwords of this address in any spelling."""
-        text = text.replace(self.spec, self.name)
+        if self.medium == "network":
+            text = text.replace(self.spec, self.name)
         for secret in sorted(self._secrets(), key=len, reverse=True):
             text = text.replace(secret, "***")
         return " ".join(redact(text).split())
@@ -93,15 +95,15 @@ class Address:
 def parse_address(spec: str) -> Address:
     """The live source that `spec` names.
 
-    A number or ``/dev/video*`` is a camera, ``-`` stdin, ``screen`` or ``screen:x,y,w,h`` (px)
-    the screen, everything else a network address of an allowed scheme.
+    A number, ``/dev/video*`` or ``/dev/v4l/by-*/*`` is a camera, ``-`` stdin, ``screen`` or
+    ``screen:x,y,w,h`` (px) the screen, everything else a network address of an allowed scheme.
 
     Raises:
         ConfigError: none of these; the message holds no password.
     """
     if spec == "-":
         return Address("stdin", spec, "stdin")
-    if (spec.isascii() and spec.isdecimal() and len(spec) <= 4) or spec.startswith("/dev/"):
+    if (spec.isascii() and spec.isdecimal() and len(spec) <= 4) or _DEVICE.fullmatch(spec):
         return Address("camera", spec, spec)
     if spec == "screen" or spec.startswith("screen:"):
         return _screen(spec)

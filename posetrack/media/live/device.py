@@ -32,9 +32,11 @@ class DeviceConnection:
         if settings.format is not None and settings.format not in FORMATS:
             known = " or ".join(FORMATS)
             raise SourceError(f"camera {spec}: format {settings.format} asked, use {known}")
+        driver = cv2.CAP_ANY
         if sys.platform == "linux":
             _require(Path(f"/dev/video{spec}" if spec.isdecimal() else spec))
-        self._capture = cv2.VideoCapture(int(spec) if spec.isdecimal() else spec)
+            driver = cv2.CAP_V4L2  # and nothing that would read a file of that name
+        self._capture = cv2.VideoCapture(int(spec) if spec.isdecimal() else spec, driver)
         if not self._capture.isOpened():
             self._capture.release()
             raise SourceError(
@@ -61,7 +63,10 @@ class DeviceConnection:
 
     def read(self) -> Image | None:
         """The next picture."""
-        ok, image = self._capture.read()
+        try:
+            ok, image = self._capture.read()
+        except cv2.error as error:
+            raise SourceError(f"camera {self._spec} was lost: {error.err}") from error
         if not ok or image is None:
             raise SourceError(f"camera {self._spec} gives no picture: is it in use elsewhere?")
         return np.asarray(image, np.uint8)

@@ -22,6 +22,7 @@ SECRETS = st.text(string.ascii_letters + string.digits + "!$&'()*+,;=:@-._~", mi
     [
         ("0", "camera"),
         ("/dev/video2", "camera"),
+        ("/dev/v4l/by-id/usb-Cam_1-video-index0", "camera"),
         ("-", "stdin"),
         ("screen", "screen"),
         ("screen:10,20,640,480", "screen"),
@@ -51,6 +52,8 @@ def test_a_spec_says_what_medium_it_is(spec, medium):
         ("http://host/" + "a" * 3000, "2048 are allowed"),
         ("screen:1,2,0,9", "write screen:x,y,width,height"),
         ("", "no live source"),
+        ("/dev/../etc/passwd", "no live source"),
+        ("/dev/v4l/by-id/../../../etc/passwd", "no live source"),
     ],
 )
 def test_anything_else_is_refused_in_one_line(spec, message):

@@ -108,7 +108,7 @@ def test_a_camera_is_asked_for_format_before_size_and_rate(tmp_path, monkeypatch
     class Capture:
         """OpenCV's, on a file in place of a camera."""
 
-        def __init__(self, spec: object) -> None:
+        def __init__(self, *spec: object) -> None:
             self._file = real(str(clip))
 
         def set(self, which: int, value: float) -> bool:
@@ -138,7 +138,7 @@ def test_a_camera_is_asked_for_format_before_size_and_rate(tmp_path, monkeypatch
 
 def test_a_camera_knows_two_formats():
     with pytest.raises(SourceError, match="mjpeg or yuyv"):
-        open_live("/dev/null", LiveSettings(format="h265"))
+        open_live("/dev/video0", LiveSettings(format="h265"))
 
 
 def test_devices_says_what_there_is():

@@ -143,6 +143,18 @@ def test_a_stop_drains_what_was_read_and_finalises() -> None:
     assert "finish" in steps[2].actions()
 
 
+def test_a_stop_wakes_a_source_that_waits_for_its_next_item() -> None:
+    source, steps, _ = chain(2)
+    woken = threading.Event()
+    source.stop = woken.set  # type: ignore[attr-defined]
+    source.do["call"] = lambda n: n == 1 and woken.wait(10)
+    pipeline = Pipeline(source, steps)
+    steps[2].do["call"] = lambda n: pipeline.stop() if n == 200 else None
+    began = time.perf_counter()
+    assert pipeline.run().complete
+    assert time.perf_counter() - began < 5
+
+
 def test_a_second_stop_aborts() -> None:
     source, steps, _ = chain(1_000_000)
     pipeline = Pipeline(source, steps)

@@ -84,8 +84,8 @@ def convert(
     recording = chosen.of(Recording.read(file))
     scale = px_per_m if height is None else _scale(recording, height, px_per_m)
     with Steps(f"converting {file.name}", len(names)) as step:
-        for name, path in targets.items():
-            step(name)
+        for done, (name, path) in enumerate(targets.items()):
+            step(done)
             for written in conversion.convert(recording, name, path, px_per_m=scale):
                 typer.echo(f"wrote {written}")
 
@@ -103,7 +103,7 @@ def _target(file: Path, name: str, output: Path | None, *, many: bool) -> Path:
         return output / beside.name
     if many:
         raise ConfigError(f"--output {output}: several formats go into a folder")
-    wanted = Path(FORMATS[name].suffix).suffix
+    wanted = Path(f"name{FORMATS[name].suffix}").suffix
     if output.suffix.lower() != wanted:
         raise ConfigError(f"--output {output}: {name} files end with {wanted}")
     return output

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posetrack.errors import ConfigError
+from posetrack.formats.conversion import choose, default_path
+from posetrack.formats.saving import Saving
+from posetrack.formats.table import FORMATS
 from posetrack.media.sink import Sink
 from posetrack.media.source import IMAGE_SUFFIXES, Source
 from posetrack.media.stills import ImageSink
 from posetrack.media.video import CONTAINERS, VideoSink
-from posetrack.formats.conversion import choose, default_path
-from posetrack.formats.saving import Saving
-from posetrack.formats.table import FORMATS
 from posetrack.records import CsvWriter, Header, RecordWriter
 
 if TYPE_CHECKING:

@@ -245,26 +245,3 @@ class Steps:
         trace: TracebackType | None,
     ) -> None:
         self._bar.stop()
-
-
-class Steps:
-    """A bar of named steps, where somebody looks; silent elsewhere."""
-
-    def __init__(self, title: str, total: int) -> None:
-        console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._task = self._bar.add_task(title, total=total)
-        self._title, self._done = title, -1
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __call__(self, name: str) -> None:
-        """Begin the step `name`."""
-        self._done += 1
-        self._bar.update(self._task, completed=self._done, description=f"{self._title}: {name}")
-
-    def __exit__(self, *error: object) -> None:
-        self._bar.stop()

@@ -121,7 +121,7 @@ class _Turning:
         yield "}"
 
     def columns(self, parent: Rotation) -> list[Doubles]:
-        """(F, 3) degrees about z, x and y, relative to the parent's turn, in the order of `lines`."""
+        """(F, 3) degrees about z, x and y, relative to the parent's turn, as `lines` has them."""
         local = (parent.inv() * self.turn).as_euler("ZXY", degrees=True)
         return [local, *(column for part in self.after for column in part.columns(self.turn))]
 

@@ -45,7 +45,9 @@ def write(recording: Recording, path: Path, *, px_per_m: float | None = None) ->
     made.add_parameter("SUBJECTS", "LABEL_PREFIXES", [f"{who}:" for who in subjects])
     made.add_parameter("POSETRACK", "SOURCE", [dense.header.source])
     made.add_parameter("POSETRACK", "SKELETON", [dense.header.skeleton.name])
-    made.add_parameter("POSETRACK", "FIRST_TIME_S", [float(dense.times_s[0]) if len(dense) else 0.0])
+    made.add_parameter(
+        "POSETRACK", "FIRST_TIME_S", [float(dense.times_s[0]) if len(dense) else 0.0]
+    )
     made["data"]["points"] = np.concatenate([flat, np.ones_like(flat[:1])])
     missing = np.isnan(flat[:1])
     made["data"]["meta_points"]["residuals"] = np.where(missing, -1.0, 0.0)

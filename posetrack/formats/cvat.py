@@ -37,7 +37,9 @@ def write(recording: Recording, path: Path) -> None:
     for place, track_id in enumerate(dense.ids):
         _track(root, dense, place, track_id)
     ET.indent(root)
-    write_text(path, '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, "unicode") + "\n")
+    write_text(
+        path, '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, "unicode") + "\n"
+    )
 
 
 def _labels(labels: ET.Element, skeleton: Skeleton) -> None:
@@ -56,32 +58,24 @@ def _labels(labels: ET.Element, skeleton: Skeleton) -> None:
 
 
 def _track(root: ET.Element, dense: Dense, place: int, track_id: int) -> None:
+    """A skeleton in each frame from his first to the one after his last; all its points are
+    outside where he is not there."""
     there = np.flatnonzero(dense.present[:, place])
-    track = ET.SubElement(
-        root, "track", id=str(place), label=LABEL, source="auto"
-    )
+    track = ET.SubElement(root, "track", id=str(place), label=LABEL, source="auto")
     points = dense.keypoints[:, place] + 0.5
+    middle = (dense.boxes[:, place, :2] + dense.boxes[:, place, 2:]) / 2 + 0.5
     names = dense.header.skeleton.keypoints
+    last = middle[there[0]]
     for frame in range(int(there[0]), min(int(there[-1]) + 2, len(dense))):
-        here = bool(dense.present[frame, place])
-        skeleton = ET.SubElement(track, "skeleton", _state(frame, not here, keyframe=True))
-        number = ET.SubElement(skeleton, "attribute", name="track_id")
-        number.text = str(track_id)
-        for name, (x, y) in zip(names, points[frame], strict=True):
-            found = bool(np.isfinite(x))
-            point = ET.SubElement(skeleton, "points", _state(None, not found, keyframe=True))
-            point.set("label", name)
-            point.set("points", f"{x:.2f},{y:.2f}" if found else "0.00,0.00")
-
-
-def _state(frame: int | None, outside: bool, *, keyframe: bool) -> dict[str, str]:
-    known = {} if frame is None else {"frame": str(frame)}
-    return known | {
-        "outside": str(int(outside)),
-        "occluded": "0",
-        "keyframe": str(int(keyframe)),
-        "z_order": "0",
-    }
+        skeleton = ET.SubElement(track, "skeleton", frame=str(frame), keyframe="1", z_order="0")
+        ET.SubElement(skeleton, "attribute", name="track_id").text = str(track_id)
+        last = middle[frame] if dense.present[frame, place] else last
+        for name, point in zip(names, points[frame], strict=True):
+            found = bool(np.isfinite(point[0]))
+            x, y = point if found else last
+            state = {"label": name, "outside": str(int(not found)), "occluded": "0"}
+            state |= {"keyframe": "1", "points": f"{x:.2f},{y:.2f}"}
+            ET.SubElement(skeleton, "points", state)
 
 
 def _text(parent: ET.Element, name: str, value: object) -> None:

@@ -20,7 +20,10 @@ _LABEL = "fiftyone.core.fields.EmbeddedDocumentField(fiftyone.core.labels.{})"
 def write(recording: Recording, path: Path) -> None:
     """One video sample; frame fields ``people`` (boxes) and ``keypoints``, the id as ``index``."""
     header = recording.header
-    skeleton = {"labels": list(header.skeleton.keypoints), "edges": [list(e) for e in header.skeleton.limbs]}
+    skeleton = {
+        "labels": list(header.skeleton.keypoints),
+        "edges": [list(e) for e in header.skeleton.limbs],
+    }
     frames = {str(record.frame + 1): _frame(record, header) for record in recording.records()}
     data = {
         "name": Path(path.name).stem,

@@ -8,7 +8,7 @@ openpose_train's readme (github.com/CMU-Perceptual-Computing-Lab).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +86,7 @@ def _need_body(skeleton: Skeleton) -> None:
         )
 
 
-def _write(
-    recording: Recording, folder: Path, parts: dict[str, tuple[str, ...] | None]
-) -> None:
+def _write(recording: Recording, folder: Path, parts: Mapping[str, tuple[str, ...] | None]) -> None:
     stem = Path(recording.header.source).stem or "video"
     with folder_part(folder, "*_keypoints.json") as place:
         for record in recording.records():
@@ -98,7 +96,7 @@ def _write(
 
 
 def _people(
-    record: Record, skeleton: Skeleton, parts: dict[str, tuple[str, ...] | None]
+    record: Record, skeleton: Skeleton, parts: Mapping[str, tuple[str, ...] | None]
 ) -> list[dict[str, Any]]:
     flat = {name: _flat(record, skeleton, points) for name, points in parts.items()}
     kinds = ("pose", "face", "hand_left", "hand_right")

@@ -45,8 +45,8 @@ def write(recording: Recording, track_id: int, path: Path) -> None:
         f"nColumns={1 + len(wanted)}",
         "inDegrees=yes",
         "",
-        f"Angles in the plane of the picture; {one.header.source}, track {track_id}, "
-        f"{one.rate_hz:.6g} frames a second.",
+        f"{one.header.source}, track {track_id}, {one.rate_hz:.6g} frames a second.",
+        "Angles in the plane of the picture (in space, of 3D models).",
         *(f"{angle.coordinate}: {angle.text}." for angle in wanted),
         "",
         "endheader",

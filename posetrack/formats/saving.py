@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import TextIO
+
+import numpy as np
 
 from posetrack.formats.conversion import convert
 from posetrack.formats.table import FORMATS
 from posetrack.media.part import PartFile, write_failure
-from posetrack.records import Header, Record, Recording
+from posetrack.records import NEW, Header, Record, Recording
 from posetrack.types import Image, Result
 
 
@@ -38,10 +40,13 @@ class Saving:
         self._kept: TextIO | None = None
 
     def open(self) -> None:
-        """See that the places can be written."""
+        """See that the places can be written, and that every format takes this skeleton."""
         for name, path in self._places.items():
             if not FORMATS[name].folder:
                 PartFile(path, source=self._source).discard()
+        with TemporaryDirectory(prefix="posetrack-") as scratch:
+            for name, path in self._places.items():
+                convert(_trial(self._header), name, Path(scratch) / path.name)
         self._kept = TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed in `finish`
 
     def write(self, result: Result, image: Image | None = None, /) -> None:  # noqa: ARG002 - as every sink
@@ -60,9 +65,7 @@ class Saving:
         with kept:
             kept.seek(0)
             count = len(self._header.skeleton)
-            recording = Recording.of(
-                self._header, (Record.from_json(line, count) for line in kept)
-            )
+            recording = Recording.of(self._header, (Record.from_json(line, count) for line in kept))
         for name, path in self._places.items():
             self._made += convert(recording, name, path)
 
@@ -71,3 +74,13 @@ class Saving:
         if self._kept is not None:
             self._kept.close()
             self._kept = None
+
+
+def _trial(header: Header) -> Recording:
+    """One person in one frame: what a format cannot do shows before the first frame is read."""
+    points = np.zeros((1, len(header.skeleton), 2), np.float32)
+    scores = np.ones(points.shape[:2], np.float32)
+    box = np.array([[0, 0, 1, 1]], np.float32)
+    one = np.ones(1, np.float32)
+    record = Record(0, 0.0, True, np.ones(1, np.int64), box, one, (NEW,), points, scores, points)
+    return Recording.of(header, [record])

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def _record(found: Result | Record) -> Record:
     return Record.of(found) if isinstance(found, Result) else found
 
 
-def _library() -> object:
+def _library() -> Any:
     try:
         import supervision
     except ImportError as error:

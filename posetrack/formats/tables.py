@@ -98,7 +98,7 @@ def _rounded(values: Any, decimals: int) -> Any:
 
 
 def _cells(values: Any) -> Iterator[str]:
-    return ("" if cell != cell else str(cell) for cell in values.tolist())  # noqa: PLR0124 - NaN
+    return ("" if cell != cell else str(cell) for cell in values.tolist())  # NaN is no cell
 
 
 def _write_parquet(recording: Recording, columns: Columns, path: Path) -> None:

@@ -13,6 +13,11 @@ from posetrack.formats.dense import Dense
 from posetrack.formats.place import write_text
 from posetrack.records import Recording
 
+_FIELDS = (
+    "DataRate", "CameraRate", "NumFrames", "NumMarkers", "Units", "OrigDataRate",
+    "OrigDataStartFrame", "OrigNumFrames",
+)  # fmt: skip
+
 
 def write(
     recording: Recording, track_id: int, path: Path, *, px_per_m: float | None = None
@@ -28,8 +33,7 @@ def write(
     axes = [f"{axis}{index}" for index in range(1, len(names) + 1) for axis in "XYZ"]
     lines = [
         f"PathFileType\t4\t(X/Y/Z)\t{path.name}",
-        "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits"
-        "\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames",
+        "\t".join(_FIELDS),
         "\t".join(map(str, known)),
         "Frame#\tTime\t" + "\t\t\t".join(names) + "\t\t",
         "\t\t" + "\t".join(axes),

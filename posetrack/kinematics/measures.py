@@ -48,7 +48,7 @@ def range_of_motion(values: npt.ArrayLike) -> float:
 
 
 def symmetry_index(left: float, right: float) -> float:
-    """Percent by which `right` is above `left`, of their mean (Robinson et al., 1987); 0 is even."""
+    """Percent by which `right` exceeds `left`, of their mean (Robinson et al., 1987); 0 is even."""
     mean = (left + right) / 2
     return 100 * (right - left) / mean if mean else 0.0
 
@@ -73,7 +73,7 @@ def px_per_m(
     found = found[np.isfinite(found)]
     if len(found) < _FEWEST:
         raise ConfigError(
-            f"--height {height_m:g}: the legs are seen in {len(found)} frames, {_FEWEST} are needed "
+            f"--height {height_m:g}: legs are seen in {len(found)} frames, {_FEWEST} are needed "
             "for a scale; give --px-per-m instead"
         )
     return float(np.percentile(found, _STRETCHED)) / (LEG_SHARE * height_m)

@@ -1,4 +1,4 @@
-"""A recording with everything a format must cope with: gaps, missing keypoints, people who leave."""
+"""A recording with what a format must cope with: gaps, missing keypoints, people who leave."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def recording(skeleton: str = "coco", *, depths: bool = False, seed: int = 0) ->
     """Two people; keypoint 3 of 7 is never found, keypoint 9 of 2 not in frame 10."""
     known = load_skeleton(skeleton)
     rng = np.random.default_rng(seed)
-    layout = np.array([BODY.get(name, tuple(rng.uniform(-0.4, 0.4, 2))) for name in known.keypoints])
+    layout = np.array(
+        [BODY.get(name, tuple(rng.uniform(-0.4, 0.4, 2))) for name in known.keypoints]
+    )
     people = [_person(each, layout, rng, depths) for each in IDS]
     frames = np.arange(FRAMES)
     header = Header(
@@ -46,9 +48,7 @@ def recording(skeleton: str = "coco", *, depths: bool = False, seed: int = 0) ->
     return Recording(header, frames, np.round(frames / FPS, 6), frames % 5 == 0, rows)
 
 
-def _person(
-    track_id: int, layout: np.ndarray, rng: np.random.Generator, depths: bool
-) -> Sightings:
+def _person(track_id: int, layout: np.ndarray, rng: np.random.Generator, depths: bool) -> Sightings:
     frames, k = AT[track_id], len(layout)
     centre = np.stack([200 + 60 * track_id + 3 * frames, 350 + 5 * np.sin(frames)], axis=-1)
     keypoints = centre[:, None] + HEIGHT * layout + rng.normal(0, 2, (len(frames), k, 2))

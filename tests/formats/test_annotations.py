@@ -35,9 +35,7 @@ def evaluated(truth: Path, found: Path, library: str) -> float:
 
 
 @pytest.mark.parametrize("library", ["pycocotools", "faster_coco_eval"])
-def test_coco_results_of_the_same_recording_have_an_ap_of_one(
-    tmp_path: Path, library: str
-) -> None:
+def test_coco_results_of_the_same_recording_have_an_ap_of_one(tmp_path: Path, library: str) -> None:
     convert(recording(), "coco-video", tmp_path / "truth.json")
     convert(recording(), "coco", tmp_path / "found.json")
     assert evaluated(tmp_path / "truth.json", tmp_path / "found.json", library) == 1.0

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from posetrack.errors import ConfigError
 from posetrack.formats.table import FORMATS
-
-if TYPE_CHECKING:
-    from posetrack.records import Recording
 
 app = typer.Typer(add_completion=False)
 
@@ -73,6 +70,7 @@ def convert(
 
     Without -o, files go beside FILE, named after it.
     """
+    from posetrack.cli.choosing import numbers, scale_of
     from posetrack.cli.progress import Steps
     from posetrack.formats import conversion
     from posetrack.records import Recording
@@ -80,9 +78,9 @@ def convert(
     metres = height is not None or px_per_m is not None
     names = [conversion.choose(name.strip(), metres=metres).name for name in to.split(",")]
     targets = {name: _target(file, name, output, many=len(names) > 1) for name in names}
-    chosen = conversion.Chosen(_ids(ids), min_score, raw, observed)
+    chosen = conversion.Chosen(numbers(ids), min_score, raw, observed)
     recording = chosen.of(Recording.read(file))
-    scale = px_per_m if height is None else _scale(recording, height, px_per_m)
+    scale = scale_of(recording, height, px_per_m)
     with Steps(f"converting {file.name}", len(names)) as step:
         for done, (name, path) in enumerate(targets.items()):
             step(done)
@@ -107,30 +105,3 @@ def _target(file: Path, name: str, output: Path | None, *, many: bool) -> Path:
     if output.suffix.lower() != wanted:
         raise ConfigError(f"--output {output}: {name} files end with {wanted}")
     return output
-
-
-def _ids(words: str | None) -> tuple[int, ...] | None:
-    if words is None:
-        return None
-    try:
-        return tuple(int(word) for word in words.split(","))
-    except ValueError:
-        raise ConfigError(f"--ids {words}: give numbers such as 1,3") from None
-
-
-def _scale(recording: Recording, height_m: float, px_per_m: float | None) -> float:
-    """Pixels a metre by the height of the one person."""
-    from posetrack.kinematics import measures
-
-    if px_per_m is not None:
-        raise ConfigError("--height and --px-per-m both give a scale: drop one")
-    people = recording.ids()
-    if len(people) != 1:
-        raise ConfigError(
-            f"--height is of one person, here are {len(people)}: choose with --ids, "
-            "or give --px-per-m"
-        )
-    rows = recording.rows
-    found = measures.px_per_m(recording.header.skeleton, rows.keypoints, rows.scores, height_m)
-    typer.echo(f"posetrack: {found:.1f} px a metre", err=True)
-    return found

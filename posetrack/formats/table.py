@@ -73,7 +73,8 @@ _TABLE = (
     Format("mot", ".mot.txt", "MOTChallenge text (TrackEval, motmetrics)", "mot:write",
            "no line", "keypoints, times, header"),
     Format("opensim-mot", ".mot", "joint angles as OpenSim coordinates", "opensim:write",
-           "no row; single angles interpolated", "keypoints", each=True),
+           "no row; single angles interpolated",
+           "keypoints; whether a joint bends forwards or backwards", each=True),
     Format("rerun", ".rrd", "Rerun recording", "rerun:write", "left out of the frame",
            "raw", ("rerun",), "rerun"),
     Format("c3d", ".c3d", "C3D markers (Mokka, Vicon, Visual3D)", "c3d:write",
@@ -101,3 +102,15 @@ _TABLE = (
 
 FORMATS: dict[str, Format] = {each.name: each for each in _TABLE}
 """By name, in the order of need."""
+
+
+def formats_table() -> str:
+    """The table of all formats in Markdown, as docs/outputs.md has it."""
+    head = "| `--to` | file | what, for whom | extra | not found | lost |"
+    lines = [head, "|---" * 6 + "|"]
+    for each in FORMATS.values():
+        suffix = f".idN{each.suffix}" if each.each else each.suffix
+        extra = f"`{each.extra}`" if each.extra else ""
+        cells = (f"`{each.name}`", f"`{suffix}`", each.title, extra, each.missing, each.lost)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"

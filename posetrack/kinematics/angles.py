@@ -88,6 +88,20 @@ def angles_of(skeleton: Skeleton) -> tuple[Angle, ...]:
     return tuple(each for each in ANGLES if landmarks.has(skeleton, each.landmarks))
 
 
+def angles_table() -> str:
+    """The angles in Markdown, as docs/outputs.md has them; both sides in one line."""
+    lines = ["| angle | landmarks | what | OpenSim |", "|---|---|---|---|"]
+    for each in ANGLES:
+        if each.side != "right":
+            name, coordinate = each.name.removeprefix("left_"), each.coordinate or ""
+            middle = {"hip": "mid-hip"}
+            places = ", ".join(middle.get(p, p.removeprefix("left_")) for p in each.landmarks)
+            if each.side == "left":
+                name, coordinate = f"{name} (left, right)", coordinate.replace("_l", "_l, _r")
+            lines.append(f"| {name} | {places} | {each.text} | {coordinate} |")
+    return "\n".join(lines) + "\n"
+
+
 def measure(
     angle: Angle, skeleton: Skeleton, keypoints: npt.ArrayLike, scores: npt.ArrayLike
 ) -> Doubles:

@@ -6,10 +6,12 @@ pixels. What was not found has residual -1.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 
+from posetrack.errors import ConfigError
 from posetrack.formats.dense import Dense
 from posetrack.formats.place import part_of
 from posetrack.records import Recording
@@ -19,14 +21,22 @@ _MOST = 255
 
 
 def write(recording: Recording, path: Path, *, px_per_m: float | None = None) -> None:
-    """All frames at one rate (the average of the recording)."""
+    """All frames at one rate (the average of the recording).
+
+    Raises:
+        ConfigError: there is no frame.
+    """
     import ezc3d
 
     dense = Dense.of(recording)
+    if not len(dense):
+        raise ConfigError("c3d: the recording has no frame, and a C3D file cannot be empty")
     points = dense.upright(px_per_m)  # (F, P, K, 3)
     if px_per_m is not None:
         points *= 1000
-    flat = points.reshape(len(dense), -1, 3).transpose(2, 1, 0)  # (3, P * K, F)
+    flat = points.reshape(len(dense), math.prod(points.shape[1:3]), 3).transpose(
+        2, 1, 0
+    )  # (3, P * K, F)
     names = dense.header.skeleton.keypoints
     subjects = [f"id{each}" for each in dense.ids]
     made = ezc3d.c3d()

@@ -120,5 +120,5 @@ def _flat(record: Record, skeleton: Skeleton, names: Sequence[str] | None) -> li
     made[..., :2] = np.round(np.nan_to_num(points.astype(np.float64)), 2)
     made[..., 2] = np.round(scores.astype(np.float64), 4)
     made[made[..., 2] <= 0] = 0
-    flat: list[list[float]] = made.reshape(len(made), -1).tolist()
+    flat: list[list[float]] = made.reshape(len(made), 3 * made.shape[1]).tolist()
     return flat

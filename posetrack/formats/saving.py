@@ -24,7 +24,7 @@ class Saving:
     Args:
         places: where each format goes, by its name.
         header: of the records.
-        made: gets the path of every file written.
+        made: gets the paths of formats with one file a person: only now are they known.
         source: the input file, which is never overwritten.
     """
 
@@ -67,7 +67,9 @@ class Saving:
             count = len(self._header.skeleton)
             recording = Recording.of(self._header, (Record.from_json(line, count) for line in kept))
         for name, path in self._places.items():
-            self._made += convert(recording, name, path)
+            written = convert(recording, name, path)
+            if FORMATS[name].each:
+                self._made += written
 
     def abort(self) -> None:
         """Leave nothing behind."""

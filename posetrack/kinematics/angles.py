@@ -63,7 +63,7 @@ def _both(side: str) -> tuple[Angle, ...]:
         Angle(s + "hip", "between", (*trunk, hip, knee),
               "hip flexion: trunk against thigh, 0 in line", f"hip_flexion_{r}"),
         Angle(s + "ankle", "between", (knee, ankle, heel, toe),
-              "ankle dorsiflexion: shank against foot, 0 at a right angle, pointed toes negative",
+              "ankle dorsiflexion: shank against foot, 0 at a right angle",
               f"ankle_angle_{r}", 90.0),
         Angle(s + "elbow", "flexion", (shoulder, elbow, wrist),
               "elbow flexion: upper arm against forearm, 0 straight", f"elbow_flex_{r}"),

@@ -100,7 +100,9 @@ def test_what_a_run_saves_is_what_convert_writes(command: Run, models, tmp_path:
     make_clip(tmp_path / "walk.mp4", frames=12)
     done = command("run", "walk.mp4", *models.flags, "--no-video", "--save", ",".join(SAVED))
     assert done.status == 0, done.err
-    assert "wrote walk.posetrack.id1.trc" in done.out
+    wrote = [line for line in done.out.splitlines() if line.startswith("wrote ")]
+    assert len(wrote) == len(set(wrote)) == 1 + len(SAVED)
+    assert "wrote walk.posetrack.id1.trc" in wrote
     again = tmp_path / "again"
     again.mkdir()
     done = command("convert", "walk.posetrack.jsonl", "--to", ",".join(SAVED), "-o", again)

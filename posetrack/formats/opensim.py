@@ -46,7 +46,7 @@ def write(recording: Recording, track_id: int, path: Path) -> None:
         "inDegrees=yes",
         "",
         f"{one.header.source}, track {track_id}, {one.rate_hz:.6g} frames a second.",
-        "Angles in the plane of the picture (in space, of 3D models).",
+        "Angles in the plane of the picture.",
         *(f"{angle.coordinate}: {angle.text}." for angle in wanted),
         "",
         "endheader",

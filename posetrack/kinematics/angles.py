@@ -1,4 +1,4 @@
-"""Joint and segment angles by name, in the picture's plane (in space, of 3D models).
+"""Joint and segment angles by name, in the plane of the picture.
 
 Every angle is one of two kinds. A *joint* angle lies between two directions and is 0 to 180
 degrees, whichever way the person faces::

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -87,6 +89,18 @@ def test_an_older_output_is_replaced(tmp_path: Path, name: str) -> None:
 def test_every_format_has_its_own_file_name() -> None:
     places = [default_path(Path("walk.jsonl"), name) for name in FORMATS]
     assert len(set(places)) == len(places)
+
+
+def test_no_package_of_a_format_is_imported_before_it_is_needed() -> None:
+    packages = sorted({package for known in FORMATS.values() for package in known.needs})
+    script = (
+        "import sys, posetrack.cli.run, posetrack.cli.convert, posetrack.cli.outputs\n"
+        f"print([name for name in {packages!r} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
 
 
 def test_skipped_frames_give_even_rows_at_the_true_rate() -> None:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -26,6 +27,7 @@ from pydantic import (
 
 from posetrack.documents import read_yaml
 from posetrack.errors import ConfigError
+from posetrack.formats.table import FORMATS
 from posetrack.media.live.settings import LiveSettings
 from posetrack.revision.relink import MAX_GAP_S
 from posetrack.revision.smooth import CUTOFF_HZ, FILL_GAP_S
@@ -134,12 +136,21 @@ class RevisionSettings(Section):
         return self.relink or self.smooth == "offline"
 
 
+def _known_format(name: str) -> str:
+    if name not in FORMATS:
+        raise ValueError(f"no format {name!r}: known are {', '.join(FORMATS)}")
+    return name
+
+
+Saved = Annotated[str, AfterValidator(_known_format)]
+
+
 class OutputSettings(Section):
     """What is written besides the table at the end."""
 
     video: bool = True
     records: bool = True
-    save: Annotated[tuple[Literal["csv"], ...], Words] = ()
+    save: Annotated[tuple[Saved, ...], Words] = ()
     size: Annotated[int, Field(ge=16)] | None = None
 
 

@@ -148,7 +148,7 @@ def not_yet_done(
             entry.get("status") == "done"
             and entry.get("settings") == settings
             and all(entry.get(key) == value for key, value in input_facts(video.path).items())
-            and all((folder / output).is_file() for output in entry.get("outputs", ()))
+            and all((folder / output).exists() for output in entry.get("outputs", ()))
         )
 
     return [video for video in videos if not is_done(video)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import glob
 import os
 import platform
+import shutil
 from collections.abc import Callable
 from contextlib import ExitStack, redirect_stderr
 from dataclasses import dataclass
@@ -140,7 +141,10 @@ def work(job: Job, on_frame: OnFrame | None = None) -> Outcome:
 def discard_parts(job: Job) -> None:
     """Remove what a worker that died left of the outputs."""
     for part in Path(job.folder).glob(f"{glob.escape(job.stem)}.posetrack.*.part"):
-        part.unlink(missing_ok=True)
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
 
 
 def _track(job: Job, on_frame: OnFrame | None) -> tuple[RunSummary, list[Path]]:

@@ -224,11 +224,14 @@ class _Work:
 def _check(settings: RunConfig) -> None:
     """Refuse what no video could be done with, before anything is opened."""
     from posetrack.cli.session import require_backend
+    from posetrack.formats.conversion import choose
 
     if settings.detector.asynchronous:
         raise ConfigError("detector.asynchronous is for live sources: files are read to the end")
     if not settings.output.video and not settings.output.records and not settings.output.save:
         raise ConfigError("--no-video and --no-json leave nothing to write: drop one")
+    for name in settings.output.save:
+        choose(name)
     require_backend(settings.backend.kind)
 
 

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 from typer.core import TyperCommand
 
+from posetrack.formats.table import FORMATS
+
 if TYPE_CHECKING:
     from posetrack.config import RunConfig
 
@@ -86,7 +88,7 @@ FLAGS = tuple(Flag(*row) for row in (
     ("--mask", str, "source.mask", READING, "The same as an image, white where people count."),
     ("--video/--no-video", bool, "output.video", OUTPUT, "Write pictures or not."),
     ("--records/--no-json", bool, "output.records", OUTPUT, "Write records or not."),
-    ("--save", str, "output.save", OUTPUT, "Also write: csv."),
+    ("--save", str, "output.save", OUTPUT, f"Also write: {', '.join(FORMATS)}."),
     ("--output-size", int, "output.size", OUTPUT, "Longer side of the pictures, px.", 0),
     ("--draw", str, "drawing.layers", DRAWING, "Of boxes,ids,keypoints,limbs,trails those wanted."),
     ("--skeleton-style", str, "drawing.style", DRAWING, "Colours: side, id, mmpose or openpose."),

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import glob
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posetrack.errors import ConfigError
+from posetrack.formats.conversion import choose, default_path
+from posetrack.formats.saving import Saving
+from posetrack.formats.table import FORMATS
 from posetrack.media.sink import Sink
 from posetrack.media.source import IMAGE_SUFFIXES, Source
 from posetrack.media.stills import ImageSink
@@ -23,16 +27,24 @@ if TYPE_CHECKING:
 class Places:
     """Final names of the outputs; None where nothing is written.
 
-    `picture` is a video, an image, or ``folder/*.jpg`` for one image a frame.
+    `picture` is a video, an image, or ``folder/*.jpg`` for one image a frame; `saved` are further
+    formats by name. `of_people` gets the files of those with one a person, once they are written.
     """
 
     picture: Path | None
     records: Path | None
-    csv: Path | None
+    saved: Mapping[str, Path] = field(default_factory=dict)
+    of_people: list[Path] = field(default_factory=list)
+
+    def planned(self) -> list[Path]:
+        """Every name, before the run."""
+        kept = [path for path in (self.picture, self.records) if path is not None]
+        return [*kept, *self.saved.values()]
 
     def written(self) -> list[Path]:
         """Those that exist after a run, in the order they are reported."""
-        return [path for path in (self.picture, self.records, self.csv) if path is not None]
+        absent = {path for name, path in self.saved.items() if FORMATS[name].each}
+        return [path for path in self.planned() if path not in absent] + self.of_people
 
 
 def places(
@@ -51,6 +63,7 @@ def places(
 
     Raises:
         ConfigError: two outputs of one name, or a suffix that is no picture.
+        BackendMissing: a package that a format needs is not installed.
     """
     stem = f"{stem or stem_of(source)}.posetrack"
     folder = Path()
@@ -67,9 +80,9 @@ def places(
     if output is not None and not config.output.video:
         raise ConfigError(f"--output {output} and --no-video exclude each other: drop one")
     lines = records or (folder / f"{stem}.jsonl")
-    table = lines.with_suffix(".csv") if "csv" in config.output.save else None
-    chosen = Places(picture, lines if config.output.records or records else None, table)
-    names = [path.absolute() for path in chosen.written()]
+    saved = {name: default_path(lines, choose(name).name) for name in config.output.save}
+    chosen = Places(picture, lines if config.output.records or records else None, saved)
+    names = [path.absolute() for path in chosen.planned()]
     if len(set(names)) < len(names):
         raise ConfigError(f"two outputs are named {names[0].name}: name them apart")
     return chosen
@@ -106,8 +119,11 @@ def make_sinks(
             sinks.append(VideoSink(picture, source, size=size, threads=threads))
     if chosen.records is not None:
         sinks.append(RecordWriter(chosen.records, header, source=source.path))
-    if chosen.csv is not None:
-        sinks.append(CsvWriter(chosen.csv, source=source.path))
+    if "csv" in chosen.saved:
+        sinks.append(CsvWriter(chosen.saved["csv"], source=source.path))
+    others = {name: path for name, path in chosen.saved.items() if name != "csv"}
+    if others:
+        sinks.append(Saving(others, header, chosen.of_people, source=source.path))
     return sinks
 
 

@@ -70,7 +70,7 @@ def execute_revised(
         recording = Recording.read(lines)
     recording = revise(recording, settings.revision)
     summary = replace(summary, ids=len(recording.ids()))
-    if chosen.picture is None and chosen.csv is None and not windows:
+    if chosen.picture is None and not chosen.saved and not windows:
         recording.write(lines)
         return summary
     second = again()

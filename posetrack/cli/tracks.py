@@ -186,7 +186,7 @@ def draw(
         source.close()
         raise ConfigError(f"{video} is {found}, the records are of {wanted}: name their source")
     chosen = outputs.places(settings, source, output=output, records=None)
-    chosen = outputs.Places(chosen.picture, None, None)
+    chosen = outputs.Places(chosen.picture, None)
     sinks = outputs.make_sinks(chosen, source, recording.header, size=source.size)
     painter = session.make_painter(settings, visible_score(recording.header))
     go = partial(replay, source, recording, sinks, draw=painter)

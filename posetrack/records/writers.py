@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from posetrack.media.part import PartFile
@@ -86,15 +87,18 @@ class CsvWriter(_TextSink):
         return CSV_COLUMNS + "\n"
 
     def _lines(self, result: Result) -> str:
-        made = Record.of(result)
-        names = result.tracks.poses.skeleton.keypoints
-        lines = []
-        for person in made.people():
-            box = ",".join(map(repr, person["box"]))
-            who = f"{made.frame},{round(made.pts_s, 6)},{person['id']},{person['state']}"
-            start = f"{who},{box},{person['score']},"
-            for name, (x, y, score), (raw_x, raw_y) in zip(
-                names, person["keypoints"], person["raw"], strict=True
-            ):
-                lines.append(f"{start}{name},{x},{y},{score},{raw_x},{raw_y}\n")
-        return "".join(lines)
+        return csv_lines(Record.of(result), result.tracks.poses.skeleton.keypoints)
+
+
+def csv_lines(record: Record, names: Sequence[str]) -> str:
+    """One line for each keypoint of each person of a frame, columns `CSV_COLUMNS`."""
+    lines = []
+    for person in record.people():
+        box = ",".join(map(repr, person["box"]))
+        who = f"{record.frame},{round(record.pts_s, 6)},{person['id']},{person['state']}"
+        start = f"{who},{box},{person['score']},"
+        for name, (x, y, score), (raw_x, raw_y) in zip(
+            names, person["keypoints"], person["raw"], strict=True
+        ):
+            lines.append(f"{start}{name},{x},{y},{score},{raw_x},{raw_y}\n")
+    return "".join(lines)

@@ -82,6 +82,19 @@ def test_outputs_are_those_of_run_byte_for_byte_whatever_the_number_of_workers(
     assert "3 of 3 videos done" in done.err
 
 
+def test_resume_knows_outputs_that_are_folders_or_one_file_a_person(
+    command: Run, models, videos: Path, tmp_path: Path
+) -> None:
+    flags = [*models.flags, "--no-video", "--save", "openpose,trc", "-o", "out", "-j", 1]
+    for resumed in ([], ["--resume"]):
+        done = command("batch", videos / "y.mov", *flags, *resumed)
+        assert done.status == 0, done.err
+        found = entries(tmp_path / "out", "done")
+        assert len(found) == 1
+    names = {"y.posetrack.jsonl", "y.posetrack.openpose", "y.posetrack.id1.trc"}
+    assert set(found[0]["outputs"]) == names
+
+
 def test_revised_tracks_are_those_of_run_too(
     command: Run, models, videos: Path, tmp_path: Path
 ) -> None:

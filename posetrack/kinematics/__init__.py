@@ -1,0 +1,1 @@
+"""What moving keypoints say about a body: landmarks, angles, speeds, symmetry, scale."""

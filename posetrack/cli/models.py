@@ -116,11 +116,11 @@ def pull(
         for at, name in enumerate(wanted):
             try:
                 model = zoo.pull(name, allow_unverified=allow_unverified, progress=downloads.update)
-            except Unreachable as error:
-                raise _offline(error, wanted[at:]) from error
             except PosetrackError as error:
                 if len(wanted) == 1:
                     raise
+                if isinstance(error, Unreachable):  # the others would not be reached either
+                    raise _offline(error, wanted[at:]) from error
                 failed += 1
                 typer.echo(f"{name}: {error}", err=True)
             else:
@@ -131,10 +131,8 @@ def pull(
 
 def _offline(error: Unreachable, left: list[str]) -> Unreachable:
     """The error of the first of `left`, with all that would have been fetched."""
-    if len(left) == 1:
-        return error
     named = ", ".join(left[:8]) + (f" and {len(left) - 8} more" if len(left) > 8 else "")
-    return Unreachable(f"{error}; {len(left)} models would be fetched: {named}")
+    return Unreachable(f"{error}; to be fetched were {len(left)} models: {named}")
 
 
 def _entries(task: str | None) -> list[Entry]:

@@ -76,6 +76,14 @@ class Skeleton:
         return order
 
     @property
+    def root(self) -> tuple[int, ...]:
+        """Keypoints whose middle depths are measured from: the hips, a pelvis, else the first."""
+        for names in (("left_hip", "right_hip"), ("pelvis",), ("root",), ("hip",)):
+            if set(names) <= set(self.keypoints):
+                return tuple(self.keypoints.index(name) for name in names)
+        return (0,)
+
+    @property
     def sides(self) -> tuple[str, ...]:
         """``left``, ``right`` or ``middle`` for each keypoint, from the flip pairs."""
         side = ["middle"] * len(self)

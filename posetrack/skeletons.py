@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -88,11 +89,16 @@ class Skeleton:
         """``left``, ``right`` or ``middle`` for each keypoint, from the flip pairs."""
         side = ["middle"] * len(self)
         for left, right in self.flip_pairs:
-            if "right" in self.keypoints[left].lower():  # several published sets list it first
+            name = self.keypoints[left].lower()
+            # Several published sets list the right one first, and all that number a face's points
+            # do: they begin at the jaw on the left of the picture.
+            if "right" in name or _NUMBERED_FACE.search(name):
                 left, right = right, left
             side[left], side[right] = "left", "right"
         return tuple(side)
 
+
+_NUMBERED_FACE = re.compile(r"(^|_)(face|kpt)-\d+$")
 
 SKELETON_FILES = frozenset({".json", ".yaml", ".yml"})
 """How a keypoint set of one's own ends."""

@@ -51,7 +51,7 @@ def expected_bins(logits: Tensor, *, beta: float = LABEL_BETA) -> Tensor:
 def bone_loss(
     predicted: Tensor, truth: Tensor, weights: Tensor, limbs: Sequence[tuple[int, int]]
 ) -> Tensor:
-    """Scalar mean absolute difference of bone lengths, summed over people, by known bones.
+    """Scalar mean absolute difference of the lengths of known bones, summed over people.
 
     MMPose's rtmpose3d takes the coordinates of the highest bins, through which nothing flows back;
     these are to be expectations.
@@ -65,7 +65,8 @@ def bone_loss(
     a, b = (torch.tensor(ends, device=truth.device) for ends in zip(*limbs, strict=True))
     lengths = [(points[:, a] - points[:, b]).norm(dim=-1) for points in (predicted, truth)]
     known = ((weights[:, a] > 0) & (weights[:, b] > 0)).float()  # (N, L)
-    return ((lengths[0] - lengths[1]).abs() * known).sum() / len(limbs)
+    off: Tensor = (lengths[0] - lengths[1]).abs() * known
+    return off.sum() / len(limbs)
 
 
 def coarse_cross_entropy(

@@ -15,6 +15,7 @@ from posetrack.codecs import Z_RANGE_M, Decoded, Heatmap, SimCC, SimCC3D
 from posetrack.codecs import Codec as AnyCodec
 from posetrack.documents import load_document
 from posetrack.errors import ModelError
+from posetrack.heads import Head
 from posetrack.skeletons import SKELETON_FILES, Skeleton, load_skeleton
 
 Task = Literal["detection", "pose", "reid", "backbone"]
@@ -162,6 +163,7 @@ class ModelCard(_Strict):
     skeleton: str | None = None
     labels: Annotated[tuple[str, ...], BeforeValidator(_named_labels)] = ()
     keep: tuple[str, ...] | None = None
+    head: Head = "rtmdet"
     codec: Codec = Codec()
     score_scale: Annotated[float, Field(gt=0)] = 1.0
     camera: View | None = None

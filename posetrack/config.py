@@ -78,9 +78,12 @@ class SourceSettings(Section):
 
 
 class DetectorSettings(Section):
-    """Who looks for people; `model` None is the embedded detector."""
+    """Who looks for people; `model` None is the detector that goes with the pose model's alias, or
+    the embedded one. `classes` are the names of those it looks for; none is what its card keeps.
+    """
 
     model: str | None = None
+    classes: Annotated[tuple[str, ...], Words] = ()
     # Five is what RTMPose's own speed tables use: a detection costs more than the poses of a few
     # people, and between detections the boxes follow the keypoints.
     interval: int = 5

@@ -12,11 +12,12 @@ import numpy as np
 from posetrack.cards import ModelCard
 from posetrack.errors import ConfigError, ModelError
 from posetrack.geometry import Letterbox, box_area, clip_boxes
+from posetrack.heads import HeadReader
 from posetrack.normalize import InputBatch, picture_sides
 from posetrack.types import Bools, Detections, Floats, Image, Ints
 
 if TYPE_CHECKING:
-    from posetrack.backends.protocol import Array, Backend
+    from posetrack.backends.protocol import Backend
     from posetrack.zoo import ResolvedModel
 
 MAX_CANDIDATES = 1000
@@ -26,9 +27,8 @@ MAX_CANDIDATES = 1000
 class Detector:
     """A detection network with what its card says about it. Used by one thread only.
 
-    The graph either ends in NMS (``dets`` (1, M, 5), ``labels`` (1, M), as MMDeploy exports it) or
-    gives every box (``boxes`` (1, A, 4), ``scores`` (1, A, C)); NMS is then done here, class by
-    class. The thresholds of the card hold unless others are given.
+    The graph either ends in NMS or gives every box, as `posetrack.heads` says; NMS is then done
+    here, class by class. The thresholds of the card hold unless others are given.
 
     Args:
         model: a card, or what `posetrack.zoo.find` returned.
@@ -63,7 +63,10 @@ class Detector:
         self.min_size = min_size
         self.labels = card.kept_labels if labels is None else _label_indices(labels, card)
         self.input_size = _input_size(card, backend, input_size)
-        self._has_nms = _ends_in_nms(card, backend)
+        self._head = HeadReader(
+            card.name, card.head, backend.outputs, self.input_size, len(card.labels)
+        )
+        self._single = len(backend.inputs[0].shape) == 3  # a graph that knows no batch
         self._input = InputBatch(card.input, self.input_size, 1)
 
     @classmethod
@@ -106,8 +109,13 @@ class Detector:
         letterbox.resize(image, pad=self.card.input.pad, out=self._input.canvas(0))
         self._input.fill(0)
         spec = self.backend.inputs[0]
-        outputs = self.backend.run({spec.name: self._input.first(1).astype(spec.dtype, copy=False)})
-        boxes, scores, labels = (self._read if self._has_nms else self._suppress)(outputs)
+        picture = self._input.first(1).astype(spec.dtype, copy=False)
+        outputs = self.backend.run({spec.name: picture[0] if self._single else picture})
+        found = self._head(outputs)
+        if found.labels is not None:
+            boxes, scores, labels = self._chosen(found.boxes, found.scores, found.labels)
+        else:
+            boxes, scores, labels = self._suppress(found.boxes, found.scores)
         boxes = clip_boxes(letterbox.inverse(boxes), size)
         keep = box_area(boxes) > 0
         if self.min_size > 0:
@@ -123,21 +131,19 @@ class Detector:
         """Free the network."""
         self.backend.close()
 
-    def _read(self, outputs: Mapping[str, Array]) -> tuple[Floats, Floats, Ints]:
-        """Rows of a graph that ends in NMS; rows that only pad have a score of 0 or below."""
-        rows = np.asarray(outputs["dets"][0], np.float32).reshape(-1, 5)
-        labels = np.asarray(outputs["labels"][0], np.int64).reshape(-1)
-        keep = self._above(rows[:, 4]) & np.isin(labels, self.labels)
-        boxes, scores, labels = rows[keep, :4], rows[keep, 4], labels[keep]
+    def _chosen(self, boxes: Floats, scores: Floats, labels: Ints) -> tuple[Floats, Floats, Ints]:
+        """Of boxes after NMS those that count, strongest first."""
+        keep = self._above(scores) & np.isin(labels, self.labels)
+        boxes, scores, labels = boxes[keep], scores[keep], labels[keep]
         if self.nms is None:
             order = np.argsort(-scores, kind="stable")
         else:
             order = _class_nms(boxes, scores, labels, self.nms)
         return boxes[order], scores[order], labels[order]
 
-    def _suppress(self, outputs: Mapping[str, Array]) -> tuple[Floats, Floats, Ints]:
-        boxes = np.asarray(outputs["boxes"][0], np.float32)
-        scores = np.asarray(outputs["scores"][0], np.float32)[:, self.labels]  # (A, kept)
+    def _suppress(self, boxes: Floats, scores: Floats) -> tuple[Floats, Floats, Ints]:
+        """Of all boxes (A, 4) with scores (A, C) those that count and survive NMS."""
+        scores = scores[:, self.labels]  # (A, kept)
         rows, columns = np.nonzero(self._above(scores))
         values = scores[rows, columns]
         if len(values) > MAX_CANDIDATES:
@@ -188,15 +194,3 @@ def _input_size(
             f"{fixed[0]}x{fixed[1]}: use that size in the card"
         )
     return size
-
-
-def _ends_in_nms(card: ModelCard, backend: Backend) -> bool:
-    names = {spec.name for spec in backend.outputs}
-    if {"dets", "labels"} <= names:
-        return True
-    if {"boxes", "scores"} <= names:
-        return False
-    raise ModelError(
-        f"{card.name} puts out {', '.join(sorted(names))}: a detector has dets and labels, or "
-        "boxes and scores"
-    )

@@ -112,6 +112,8 @@ def picture_sides(card: ModelCard, spec: TensorSpec) -> Sides:
             f"{card.name}: the card says input.folded {card.input.folded}, the graph takes "
             f"{spec.dtype}: a folded graph takes uint8, correct the card"
         )
+    if len(shape) == 3 and not of_pixels:  # one picture, no batch: some detectors of other makers
+        shape = (1, *shape)
     channels = 3 if of_pixels else 1
     if len(shape) != 4 or shape[channels] not in (3, None):
         wanted = "(N, H, W, 3)" if of_pixels else "(N, 3, H, W)"

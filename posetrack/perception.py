@@ -88,6 +88,7 @@ class Perception:
         estimator: reads the poses.
         embedder: knows lost people again; None where only what they wear does.
         tracker: keeps the identities.
+        parts: adds hands and faces to whoever is tracked; None where none were asked for.
         skeleton: what the keypoints are.
         region: where people count; None is everywhere.
         detector_runs: how often the detector ran so far.
@@ -108,12 +109,16 @@ class Perception:
         max_people: int | None = None,
         tracker: TrackerSettings | str = "default",
         region: Region | None = None,
+        hands: AnyEstimator | None = None,
+        face: AnyEstimator | None = None,
     ) -> None:
         """Load and warm the models.
 
         Args:
             det: name, path or address of a detector, or an object that detects; None for none.
-            pose: name, path or address of a pose model, or an object that estimates.
+            pose: name, alias, path or address of a pose model, or an object that estimates. An
+                alias (`posetrack.zoo.aliases`) names hands, face and, where `det` is not given, a
+                detector as well.
             reid: name, path or address of a re-identification model, or an object that embeds.
             backend: what runs the models that are loaded here.
             device: e.g. ``cpu`` or ``cuda:0``.
@@ -124,6 +129,8 @@ class Perception:
             max_people: poses a frame at most; the seen before the new, then the largest.
             tracker: settings, or the name of a preset.
             region: where people count; the detector sees no more than it needs to.
+            hands: reads the hands at the wrists of whoever is tracked.
+            face: reads their faces.
 
         Raises:
             ModelNotFound, ModelError, BackendError, ConfigError: a model or setting is not usable.
@@ -131,7 +138,9 @@ class Perception:
         from posetrack.detector import Detector
         from posetrack.embedder import Embedder
         from posetrack.estimator import Estimator
+        from posetrack.parts import Parts
         from posetrack.tracking import Tracker, preset
+        from posetrack.zoo.aliases import choose
 
         settings = preset(tracker) if isinstance(tracker, str) else tracker
         if max_people is not None:
@@ -143,6 +152,11 @@ class Perception:
             "precision": precision,
         }
         with ExitStack() as loaded:
+            if isinstance(pose, str) and pose != EMBEDDED:
+                chosen = choose(pose, detector=det not in (None, EMBEDDED))
+                pose, det = chosen.pose or pose, _partner(det, chosen.detector)
+                hands = hands or _loaded(chosen.hands, options, loaded)
+                face = face or _loaded(chosen.face, options, loaded)
             if isinstance(det, str | Path):
                 name = None if det == EMBEDDED else det
                 own = options | {"threads": detector_threads or threads}
@@ -162,11 +176,14 @@ class Perception:
                 reid_similarity=None if reid is None else reid.similarity,
             )
             self.tracker = Tracker(resolved, pose.skeleton, reid)
+            self.parts = None
+            if hands is not None or face is not None:
+                self.parts = Parts(pose.skeleton, resolved, hands=hands, face=face)
             self._loaded = loaded.pop_all()
         self.detector = det
         self.estimator = pose
         self.embedder = reid
-        self.skeleton = pose.skeleton
+        self.skeleton = pose.skeleton if self.parts is None else self.parts.skeleton
         self.schedule = Every(det_interval) if isinstance(det_interval, int) else det_interval
         self.region = region
         self.detector_runs = 0
@@ -254,13 +271,17 @@ class Perception:
         poses = self.estimator(frame.image, proposals.boxes, box_scores=proposals.scores)
         estimated = perf_counter()
         tracks, raw = self.tracker.update(poses, proposals, t_s=t_s, size=size, image=frame.image)
-        here = (
+        associated = perf_counter()
+        here = [
             Mark("propose", begin, proposed),
             Mark("pose", proposed, estimated),
-            Mark("associate", estimated, perf_counter()),
-        )
+            Mark("associate", estimated, associated),
+        ]
         ran = detections is not None if detector_ran is None else detector_ran
         self.known = tracks
+        if self.parts is not None:
+            tracks, raw = self.parts(frame.image, tracks, raw, t_s)
+            here.append(Mark("parts", associated, perf_counter()))
         return Result(frame, tracks, raw, ran, (*marks, *here))
 
     @property
@@ -272,6 +293,8 @@ class Perception:
         """Begin another stream: nobody is known, the next frame is a detector frame."""
         self.tracker.reset()
         self.schedule.reset()
+        if self.parts is not None:
+            self.parts.reset()
         self.known, self._image_count = None, 0
 
     def close(self) -> None:
@@ -299,6 +322,22 @@ def _detector_settings(settings: TrackerSettings) -> dict[str, Any]:
     chosen: dict[str, Any] = {}
     if settings.detection_threshold is not None:
         chosen["threshold"] = settings.detection_threshold
-    if settings.detection_label:
+    if settings.detection_label is not None:
         chosen["labels"] = (settings.detection_label,)
     return chosen
+
+
+def _partner(det: Any, named: str | None) -> Any:
+    """The detector, or that of the pose model's alias where none was chosen."""
+    return named if named is not None and isinstance(det, str) and det == EMBEDDED else det
+
+
+def _loaded(name: str | None, options: dict[str, Any], loaded: ExitStack) -> AnyEstimator | None:
+    """The pose model of that name, warm; closed with the others."""
+    if name is None:
+        return None
+    from posetrack.estimator import Estimator
+
+    estimator = Estimator.load(name, **options)
+    loaded.callback(estimator.close)
+    return estimator

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -76,15 +77,28 @@ class Skeleton:
         return order
 
     @property
+    def root(self) -> tuple[int, ...]:
+        """Keypoints whose middle depths are measured from: the hips, a pelvis, else the first."""
+        for names in (("left_hip", "right_hip"), ("pelvis",), ("root",), ("hip",)):
+            if set(names) <= set(self.keypoints):
+                return tuple(self.keypoints.index(name) for name in names)
+        return (0,)
+
+    @property
     def sides(self) -> tuple[str, ...]:
         """``left``, ``right`` or ``middle`` for each keypoint, from the flip pairs."""
         side = ["middle"] * len(self)
         for left, right in self.flip_pairs:
-            if "right" in self.keypoints[left].lower():  # several published sets list it first
+            name = self.keypoints[left].lower()
+            # Several published sets list the right one first, and all that number a face's points
+            # do: they begin at the jaw on the left of the picture.
+            if "right" in name or _NUMBERED_FACE.search(name):
                 left, right = right, left
             side[left], side[right] = "left", "right"
         return tuple(side)
 
+
+_NUMBERED_FACE = re.compile(r"(^|_)(face|kpt)-\d+$")
 
 SKELETON_FILES = frozenset({".json", ".yaml", ".yml"})
 """How a keypoint set of one's own ends."""

@@ -114,9 +114,16 @@ def _float(name: str, shape: Sequence[int | str]) -> onnx.ValueInfoProto:
 
 
 def fixed_outputs(
-    path: Path, outputs: dict[str, np.ndarray], size: tuple[int | str, int | str]
+    path: Path,
+    outputs: dict[str, np.ndarray],
+    size: tuple[int | str, ...],
+    *,
+    batch: bool = True,
 ) -> Path:
-    """A graph that reads its input, uses nothing of it, and always puts out the same."""
+    """A graph that reads its input, uses nothing of it, and always puts out the same.
+
+    Without `batch`, `size` is the whole shape of the input.
+    """
     nodes = [
         helper.make_node("ReduceMean", ["input"], ["mean"], keepdims=0),
         helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
@@ -130,4 +137,5 @@ def fixed_outputs(
             helper.make_node("Add", [f"known_{name}", f"nothing_{name}"], [name]),
         ]
         infos.append(helper.make_tensor_value_info(name, kind, value.shape))
-    return save(path, nodes, [_float("input", ["batch", 3, *size])], infos, constants)
+    shape = ["batch", 3, *size] if batch else size
+    return save(path, nodes, [_float("input", shape)], infos, constants)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -12,10 +14,11 @@ from hypothesis import strategies as st
 
 from posetrack.camera import Camera
 from posetrack.codecs import SimCC3D
-from posetrack.errors import ConfigError
+from posetrack.errors import ConfigError, SourceError
 from posetrack.estimator import Estimator
+from posetrack.media.space import plot_space, positions
 from posetrack.networks import build
-from posetrack.records import Header, RecordWriter, read_records
+from posetrack.records import Header, Record, RecordWriter, read_records
 from posetrack.records.recording import Recording, Sightings
 from posetrack.revision.smooth import smooth_offline
 from posetrack.skeletons import load_skeleton
@@ -160,3 +163,25 @@ def test_records_hold_depths_and_with_a_camera_metres(tmp_path: Path) -> None:
     assert [p["id"] for p in people] == [4, 7]
     Recording.read(tmp_path / "a.jsonl").write(tmp_path / "b.jsonl")
     assert (tmp_path / "b.jsonl").read_bytes() == (tmp_path / "a.jsonl").read_bytes()
+
+
+def test_a_frame_is_drawn_in_space(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    points = rng.uniform(100, 400, (2, 17, 2)).astype(np.float32)
+    boxes = np.array([[100, 100, 400, 400]] * 2, np.float32)
+    depths = rng.normal(size=(2, 17)).astype(np.float32) * 0.3
+    frame = Frame(np.zeros((4, 4, 3), np.uint8), 3, 0.1, 0.0)
+    for name, camera in (("seen", Camera.of([900], (640, 480), 4.0)), ("blind", None)):
+        poses = Poses(points, np.ones((2, 17)), boxes, np.ones(2), COCO, depths)
+        tracks = Tracks(poses, np.array([4, 7]), np.zeros(2), np.ones(2, np.bool_))
+        record = Record.of(Result(frame, tracks, points, True))
+        header = Header("a.mp4", (640, 480), 30.0, COCO, camera=camera)
+        plot_space(header, record, tmp_path / f"{name}.png")
+        picture = cv2.imread(str(tmp_path / f"{name}.png"))
+        assert picture.shape[1] > 2 * picture.shape[0]
+        assert picture.std() > 5
+    metres = positions(header, record)
+    assert np.ptp(metres[0, :, 1]) <= 1.71, "without a camera a box is as tall as a person"
+    flat = replace(record, depths=None)
+    with pytest.raises(SourceError, match=r"frame 3 of a.mp4 has nobody with depths"):
+        plot_space(header, flat, tmp_path / "none.png")

@@ -59,3 +59,20 @@ def test_what_is_not_there_or_does_not_fit_is_one_line(tmp_path: Path) -> None:
         Skeleton("pair", ("a", "b"), sigmas=(0.1,))
     with pytest.raises(ConfigError, match="has no keypoints"):
         Skeleton("none", ())
+
+
+@pytest.mark.parametrize("name", ["300w", "coco_wholebody_face", "lapa", "wflw"])
+def test_the_jaw_on_the_left_of_the_picture_is_the_persons_right(name: str) -> None:
+    skeleton = load_skeleton(name)
+    jaw = {68: 16, 106: 32, 98: 32}[len(skeleton)]
+    assert (skeleton.sides[0], skeleton.sides[jaw]) == ("right", "left")
+    whole = load_skeleton("coco_wholebody")
+    assert (whole.sides[23], whole.sides[39]) == ("right", "left")
+    assert whole.sides[5] == "left"
+
+
+def test_depths_are_measured_from_the_hips_or_the_pelvis() -> None:
+    assert load_skeleton("coco").root == (11, 12)
+    assert load_skeleton("coco_wholebody").root == (11, 12)
+    assert load_skeleton("h36m").root[0] in (0, 4, 1)
+    assert load_skeleton("lapa").root == (0,)

@@ -6,7 +6,8 @@ import difflib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -97,6 +98,10 @@ def posetrack(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the whole trace of an error (before or after).")
     ] = False,
+    model_dir: Annotated[
+        str,
+        typer.Option("--model-dir", help="Where fetched models are kept (before or after)."),
+    ] = "",
 ) -> None:
     """Real-time multi-person pose tracking: keypoints and lasting ids, from a file or live."""
 
@@ -118,7 +123,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in args
     args = [arg for arg in args if arg != "--debug"]
     try:
-        status = app(args, prog_name="posetrack", standalone_mode=False)
+        args, folder = _without_model_dir(args)
+        with _models_in(folder):
+            status = app(args, prog_name="posetrack", standalone_mode=False)
     except _UsageError as error:
         return _say(error.format_message(), EXIT_USAGE)  # type: ignore[attr-defined]
     except (KeyboardInterrupt, typer.Abort):
@@ -137,6 +144,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         what = f"{type(error).__name__}: {error}"
         return _say(f"internal error, {what}: run again with --debug and report it", EXIT_FAILED)
     return status if isinstance(status, int) else 0
+
+
+def _without_model_dir(args: list[str]) -> tuple[list[str], str | None]:
+    """The arguments but ``--model-dir DIR``, accepted anywhere as well, and DIR."""
+    names = ("--model-dir", "--model_dir")
+    for at, arg in enumerate(args):
+        name, equals, folder = arg.partition("=")
+        if name in names and equals:
+            return [*args[:at], *args[at + 1 :]], folder
+        if name in names and at + 1 < len(args):
+            return [*args[:at], *args[at + 2 :]], args[at + 1]
+    return args, None
+
+
+@contextmanager
+def _models_in(folder: str | None) -> Iterator[None]:
+    """Meanwhile models are kept there, for the processes that this one starts too."""
+    variable = "POSETRACK_MODELS"
+    before = os.environ.get(variable)
+    if folder is not None:
+        os.environ[variable] = folder
+    try:
+        yield
+    finally:
+        if folder is not None:
+            os.environ.pop(variable)
+            if before is not None:
+                os.environ[variable] = before
 
 
 def message_of(error: PosetrackError) -> str:

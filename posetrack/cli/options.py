@@ -62,7 +62,9 @@ class Flag:
 # fmt: off
 FLAGS = tuple(Flag(*row) for row in (
     ("--det", str, "detector.model", MODELS, "Detector: a name, a path or an address."),
-    ("--pose", str, "pose.model", MODELS, "Pose model: a name, a path or an address."),
+    ("--classes", str, "detector.classes", MODELS, "What to track, by the detector's names."),
+    ("--pose", str, "pose.model", MODELS,
+     "Pose model: a name, a path, an address; or body, wholebody:fast, body+hands+face, 3d, ..."),
     ("--camera", str, "pose.camera", MODELS, "3D: focal length f, fx,fy or fx,fy,cx,cy in px."),
     ("--distance", float, "pose.distance_m", MODELS, "3D: how far away people are, m."),
     ("--reid", str, "reid.model", MODELS, "Re-identification model: a path or an address."),

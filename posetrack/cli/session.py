@@ -36,6 +36,7 @@ from posetrack.region import Region, open_region
 from posetrack.runner import RunSummary, run
 from posetrack.schedule import Every, WhenNeeded
 from posetrack.skeletons import load_skeleton
+from posetrack.zoo.aliases import Choice, choose
 
 if TYPE_CHECKING:
     from posetrack.backends import Backend
@@ -65,16 +66,18 @@ def open_input(config: RunConfig, spec: str, *, threads: int | None = None) -> S
 @dataclass(frozen=True, slots=True)
 class Networks:
     """The models of a run, loaded and warm; `detector` None where boxes come from elsewhere,
-    `embedder` None where no model was named.
+    `embedder`, `hands` and `face` None where no model was named.
     """
 
     detector: Detector | None
     estimator: Estimator
     embedder: Embedder | None = None
+    hands: Estimator | None = None
+    face: Estimator | None = None
 
     def close(self) -> None:
         """Free them."""
-        for model in (self.detector, self.estimator, self.embedder):
+        for model in (self.detector, self.estimator, self.embedder, self.hands, self.face):
             if model is not None:
                 model.close()
 
@@ -139,7 +142,9 @@ def load_networks(
             threshold = config.detector.threshold
             if threshold is None:
                 threshold = settings.detection_threshold
-            labels = (settings.detection_label,) if settings.detection_label else None
+            labels: tuple[str | int, ...] | None = config.detector.classes or None
+            if settings.detection_label is not None:
+                labels = (settings.detection_label,)
             ahead = file and config.detector.interval > 1 and not config.detector.auto
             width = threads_ahead(config.backend.kind, threads) if ahead else threads
             model, backend = _load(config, "detection", width, allow_unverified)
@@ -152,6 +157,10 @@ def load_networks(
         stack.callback(backend.close)
         estimator = Estimator(model, backend)
         estimator.warm_up()
+        hands, face = (
+            _part(config, name, stack, threads, allow_unverified)
+            for name in (_chosen(config).hands, _chosen(config).face)
+        )
         embedder = None
         if config.reid.model is not None:
             model, backend = _load(config, "reid", threads, allow_unverified)
@@ -159,7 +168,30 @@ def load_networks(
             embedder = Embedder(model, backend)
             embedder.warm_up()
         stack.pop_all()
-        return Networks(detector, estimator, embedder)
+        return Networks(detector, estimator, embedder, hands, face)
+
+
+def _chosen(config: RunConfig) -> Choice:
+    """What the word for the pose model stands for."""
+    return choose(config.pose.model, detector=config.detector.model is not None)
+
+
+def _part(
+    config: RunConfig,
+    name: str | None,
+    stack: ExitStack,
+    threads: int | None,
+    allow_unverified: bool,
+) -> Estimator | None:
+    """The pose model of hands or faces, warm."""
+    if name is None:
+        return None
+    chosen = config.model_copy(update={"pose": config.pose.model_copy(update={"model": name})})
+    model, backend = _load(chosen, "pose", threads, allow_unverified)
+    stack.callback(backend.close)
+    estimator = Estimator(model, backend)
+    estimator.warm_up()
+    return estimator
 
 
 def make_perception(
@@ -173,6 +205,8 @@ def make_perception(
         det=networks.detector,
         pose=networks.estimator,
         reid=networks.embedder,
+        hands=networks.hands,
+        face=networks.face,
         det_interval=WhenNeeded(chosen.interval, chosen.longest_s) if chosen.auto else every,
         tracker=config.tracker_settings(fps),
         region=region,
@@ -226,9 +260,10 @@ def _load(
 
 
 def _model_name(config: RunConfig, task: Task) -> str | None:
+    chosen = _chosen(config)
     names = {
-        "detection": config.detector.model,
-        "pose": config.pose.model,
+        "detection": config.detector.model or chosen.detector,
+        "pose": chosen.pose,
         "reid": config.reid.model,
     }
     return names[task]
@@ -291,11 +326,13 @@ def make_header(config: RunConfig, source: Source, perception: Perception) -> He
     """The header of the records: the source, the models, and every setting as it was used."""
     settings = config.model_dump(mode="json")
     settings["tracker"] = asdict(perception.tracker.settings)
-    parts = {
+    parts: dict[str, Any] = {
         "detection": perception.detector,
         "pose": perception.estimator,
         "reid": perception.embedder,
     }
+    if perception.parts is not None:
+        parts |= {"hands": perception.parts.hands, "face": perception.parts.face}
     estimator = parts["pose"] if isinstance(parts["pose"], Estimator) else None
     carded = {task: part for task, part in parts.items() if isinstance(part, _CARDED)}
     models = {task: part.card.name for task, part in carded.items()}

@@ -70,6 +70,27 @@ def show(file: File, json: Json = None) -> None:
 
 
 @app.command()
+def space(
+    file: File,
+    frame: Annotated[int, typer.Argument(help="Number of the frame.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .png, .svg or .pdf.")] = Path(
+        "space.png"
+    ),
+) -> None:
+    """Draw the people of a frame in space, from three sides; of a run with a 3D pose model."""
+    from posetrack.media.space import plot_space
+    from posetrack.records import read_records
+
+    header, records = read_records(file)
+    for record in records:
+        if record.frame == frame:
+            plot_space(header, record, output)
+            typer.echo(f"wrote {output}")
+            return
+    raise ConfigError(f"{file} has no frame {frame}: see `posetrack tracks show {file}`")
+
+
+@app.command()
 def merge(
     file: File,
     into: Annotated[int, typer.Argument(help="The id that stays.")],

@@ -50,6 +50,7 @@ class Person:
         area: px^2, for OKS.
         labelled: (K,) annotated truth, without pseudo labels.
         row: the annotation as the file has it.
+        space: (K, 3) metres in the camera's frame, z 0 where not known; None without any.
     """
 
     picture: Picture
@@ -59,6 +60,7 @@ class Person:
     area: float
     labelled: Floats
     row: dict[str, Any] = field(default_factory=dict)
+    space: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,4 +202,29 @@ def _person(
         return None
     box = xywh_to_xyxy(row["bbox"])[0]
     area = float(row.get("area") or np.prod(row["bbox"][2:]))
-    return Person(picture, box, keypoints, weights, area, labelled, row)
+    space = _space(row, columns, len(skeleton))
+    return Person(picture, box, keypoints, weights, area, labelled, row, space)
+
+
+def _space(row: dict[str, Any], columns: list[tuple[int, int]], count: int) -> Floats | None:
+    """(count, 3) metres of ``keypoints_3d``, three numbers a keypoint of the file."""
+    if not row.get("keypoints_3d"):
+        return None
+    given = np.asarray(row["keypoints_3d"], np.float32).reshape(-1, 3)
+    space = np.zeros((count, 3), np.float32)
+    for i, j in columns:
+        space[j] = given[i]
+    return space
+
+
+def depths_from_root(space: Floats | None, skeleton: Skeleton) -> tuple[Floats, Floats]:
+    """Depths (K,) in metres from the root of `skeleton`, and (K,) 1 where they are known.
+
+    Nothing is known of anybody whose root is not.
+    """
+    k = len(skeleton)
+    root = list(skeleton.root)
+    if space is None or not (space[root, 2] > 0).all():
+        return np.zeros(k, np.float32), np.zeros(k, np.float32)
+    known = (space[:, 2] > 0).astype(np.float32)
+    return (space[:, 2] - space[root, 2].mean()) * known, known

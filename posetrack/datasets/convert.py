@@ -7,12 +7,13 @@ from pathlib import Path
 from posetrack.datasets.checks.check import first_meaningless
 from posetrack.datasets.coco import CocoFile, Row, write_bytes, write_json
 from posetrack.datasets.formats.cvat import read_cvat
+from posetrack.datasets.formats.h3wb import read_h3wb
 from posetrack.datasets.formats.labelme import read_labelme, write_labelme
 from posetrack.datasets.formats.yolo import read_yolo, write_yolo
 from posetrack.datasets.stores import Stores
 from posetrack.errors import ConfigError, SinkError
 
-READERS = {"yolo": read_yolo, "labelme": read_labelme, "cvat": read_cvat}
+READERS = {"yolo": read_yolo, "labelme": read_labelme, "cvat": read_cvat, "h3wb": read_h3wb}
 WRITERS = {"yolo": write_yolo, "labelme": write_labelme}
 FORMATS = ("coco", *READERS)
 
@@ -28,8 +29,10 @@ def detect(path: Path) -> str:
     if path.is_file():
         known = {".json": "coco", ".xml": "cvat", ".yaml": "yolo", ".yml": "yolo"}
         found = known.get(path.suffix.lower())
-        if found == "coco" and b'"shapes"' in path.read_bytes()[:100_000]:
-            found = "labelme"
+        if found == "coco":
+            start = path.read_bytes()[:100_000]
+            hints = {b'"shapes"': "labelme", b'"keypoints_2d"': "h3wb"}
+            found = next((kind for word, kind in hints.items() if word in start), found)
     elif (path / "data.yaml").is_file():
         found = "yolo"
     elif (path / "annotations.xml").is_file():

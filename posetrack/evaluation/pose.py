@@ -13,6 +13,7 @@ from posetrack.datasets.annotations import Annotations, Person
 from posetrack.errors import ConfigError
 from posetrack.evaluation.coco import Row, average_precision
 from posetrack.evaluation.keypoints import Errors, all_metrics
+from posetrack.evaluation.space import space_metrics
 from posetrack.evaluation.truth import keypoint_answers, keypoint_ground
 from posetrack.evaluation.wholebody import part_figures
 from posetrack.skeletons import Skeleton
@@ -85,6 +86,7 @@ def evaluate_pose(
     by_picture = people_by_picture(annotations, estimator.skeleton)
     people: list[Person] = []
     keys, found, scores = [], [], []
+    depths: list[Floats] = []
     for key in watch(list(by_picture), "poses"):
         here = by_picture[key]
         poses = estimator(here[0].picture.load(), np.stack([person.box for person in here]))
@@ -92,6 +94,8 @@ def evaluate_pose(
         keys += [key] * len(here)
         found.append(poses.keypoints)
         scores.append(poses.scores)
+        if poses.depths is not None:
+            depths.append(poses.depths)
     answers = Answers(np.array(keys), np.concatenate(found), np.concatenate(scores).mean(axis=1))
     return compare(
         annotations,
@@ -101,6 +105,7 @@ def evaluate_pose(
         answers,
         sources=sources,
         pair=pair,
+        depths=np.concatenate(depths) if depths else None,
     )
 
 
@@ -145,8 +150,12 @@ def compare(
     *,
     sources: bool = True,
     pair: tuple[int, int] | None = None,
+    depths: Floats | None = None,
 ) -> PoseEvaluation:
-    """Figures of `keypoints` (N, K, 2), aligned with `people`, and AP and AR of `answers`."""
+    """Figures of `keypoints` (N, K, 2), aligned with `people`, and AP and AR of `answers`.
+
+    With `depths` (N, K) also in space, where the truth there is known.
+    """
     ground, rows = keypoint_ground(annotations, skeleton), answers.rows()
     whole = average_precision(ground, rows)
     figures: dict[str, Figures] = {}
@@ -154,6 +163,8 @@ def compare(
         some = [people[i] for i in chosen]
         row: Figures = {"images": float(len(pictures))}
         row |= all_metrics(some, keypoints[chosen], skeleton, pair=pair)
+        if depths is not None:
+            row |= space_metrics(some, keypoints[chosen], depths[chosen], skeleton)
         precision = whole if name == "all" else average_precision(ground, rows, pictures)
         figures[name] = row | precision.figures
     return PoseEvaluation(

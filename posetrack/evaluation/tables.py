@@ -23,6 +23,8 @@ POSE = (
     ("auc", "AUC", "percent"),
     ("epe_px", "EPE px", "number"),
     ("nme", "NME", "percent"),
+    ("mpjpe_mm", "MPJPE mm", "number"),
+    ("pa_mpjpe_mm", "PA-MPJPE mm", "number"),
 )
 PIPELINE = (
     *POSE,

@@ -51,8 +51,10 @@ class Proposals(RowAligned):
 
 
 def usable_detections(detections: Detections, settings: TrackerSettings) -> Detections:
-    """Those of the tracked class that are good and large enough."""
-    use = detections.labels == settings.detection_label
+    """Those of the tracked class, if one is named, that are good and large enough."""
+    use = np.ones(len(detections), np.bool_)
+    if settings.detection_label is not None:
+        use = detections.labels == settings.detection_label
     if settings.detection_threshold is not None:
         use &= detections.scores > settings.detection_threshold
     use &= box_area(detections.boxes) >= settings.detection_min_size_px**2

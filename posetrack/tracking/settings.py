@@ -69,7 +69,9 @@ class TrackerSettings:
         Clock,
     )
     # which boxes the pose network sees
-    detection_label: int = _number(0, "class of the detector that is tracked", low=0)
+    detection_label: int | None = _number(
+        None, "number of the class that is tracked; None: all that the detector returns"
+    )
     detection_threshold: float | None = _number(
         None, "a detection counts above this score; None: all that the detector returns", high=1
     )

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from posetrack.tracking.rows import Rows
 from posetrack.tracking.settings import TrackerSettings
-from posetrack.types import Floats
+from posetrack.types import Floats, Ints
 
 
 @dataclass(slots=True)
@@ -84,3 +84,57 @@ def one_euro(
         seen_s = np.where(sure, now_s, seen_s)
     points = before + np.asarray(gains, np.float32)[..., None] * offset
     return Smoothed(points, np.asarray(speeds, np.float32), seen_s)
+
+
+class SmootherById:
+    """One-Euro filters for points that the tracker does not look at, such as depths or fingers.
+
+    Whoever was not seen in the frame before starts anew.
+    """
+
+    def __init__(self) -> None:
+        self._ids = np.zeros(0, np.int64)
+        self._state: Smoothed | None = None
+
+    def __call__(
+        self,
+        ids: Ints,
+        points: Floats,
+        scores: Floats,
+        settings: TrackerSettings,
+        *,
+        dt_s: float,
+        now_s: float,
+        person: Floats,
+    ) -> Floats:
+        """(T, P, 2) smoothed points.
+
+        Args:
+            ids: (T,) who is seen, rising.
+            points: (T, P, 2) as the network gave them, in any unit.
+            scores: (T, P).
+            settings: of the tracker, with its keypoint threshold.
+            dt_s: seconds since the frame before.
+            now_s: the time.
+            person: (T,) how large a person is in the unit of the points.
+        """
+        if settings.smoothing == "none":
+            return points
+        state = Smoothed.start(points, now_s)
+        if self._state is not None:
+            _, mine, before = np.intersect1d(ids, self._ids, return_indices=True)
+            weights = None
+            if settings.confidence_weighting:
+                sure = scores[mine] / max(settings.keypoint_threshold or 0, 1e-6)
+                weights = np.asarray(np.minimum(sure, 1) ** 2, np.float32)
+            state[mine] = one_euro(
+                self._state[before],
+                points[mine],
+                settings,
+                dt_s=dt_s,
+                now_s=now_s,
+                person_px=person[mine],
+                weights=weights,
+            )
+        self._ids, self._state = ids.copy(), state
+        return state.points.copy()

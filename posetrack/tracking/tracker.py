@@ -17,7 +17,6 @@ from posetrack.tracking.association import (
     strong,
 )
 from posetrack.tracking.camera import CameraMotion
-from posetrack.tracking.depths import DepthSmoother
 from posetrack.tracking.embeddings import Embed, Embeddings
 from posetrack.tracking.looks import broad_limbs, nothing
 from posetrack.tracking.matching import Expected, column_of, match
@@ -27,10 +26,13 @@ from posetrack.tracking.revival import revive
 from posetrack.tracking.rules import Rules
 from posetrack.tracking.selection import chosen_ids
 from posetrack.tracking.settings import TrackerSettings
+from posetrack.tracking.smoothing import SmootherById
 from posetrack.tracking.table import TrackTable
 from posetrack.types import Bools, Detections, Floats, Image, Ints, Poses, Tracks
 
 _NOMINAL_DT_S = 1 / 30
+_PERSON_M = 1.7
+"""How large a person is; the speed of depths is measured in it."""
 _YOUNG_S = 1.0
 """So long after a birth it may turn out to be the return of somebody."""
 
@@ -79,7 +81,7 @@ class Tracker:
         self._embeddings: Embeddings | None = None
         if self._embed is not None:
             self._embeddings = Embeddings(self._embed, self.settings.reid_every_s)
-        self._deep = DepthSmoother()
+        self._smooth_depths = SmootherById()
         self._now_s = 0.0
         self._soon: tuple[float, Expected] | None = None
         self._dt_s = 1.0 if self.settings.clock == "frames" else _NOMINAL_DT_S
@@ -398,14 +400,17 @@ class Tracker:
         """Depths (T, K) of the tracks `ids` (T,), smoothed as their keypoints are."""
         if poses.depths is None:
             return None
-        return self._deep.smoothed(
+        depths = poses.depths[row_of]
+        # A point of one axis: the filter's cutoff then follows the speed along it.
+        return self._smooth_depths(
             ids,
-            poses.depths[row_of],
+            np.stack([depths, np.zeros_like(depths)], axis=-1),
             poses.scores[row_of],
-            self._rules,
+            self.settings,
             dt_s=self._dt_s,
             now_s=self._now_s,
-        )
+            person=np.full(len(ids), _PERSON_M, np.float32),
+        )[..., 0].copy()
 
 
 def _check_reid(settings: TrackerSettings) -> None:

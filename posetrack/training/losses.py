@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,9 +13,9 @@ LABEL_BETA = 10.0
 
 
 def simcc_kl(
-    predicted: tuple[Tensor, Tensor],
-    labels: tuple[Tensor, Tensor],
-    weights: Tensor,
+    predicted: Sequence[Tensor],
+    labels: Sequence[Tensor],
+    weights: Tensor | Sequence[Tensor],
     *,
     beta: float = LABEL_BETA,
     label_beta: float = LABEL_BETA,
@@ -25,17 +27,46 @@ def simcc_kl(
     added (so the loss grows with the batch, as in MMPose ``KLDiscretLoss``).
 
     Args:
-        predicted: logits x (N, K, Wx) and y (N, K, Wy).
+        predicted: logits x (N, K, Wx) and y (N, K, Wy), and z where there is depth.
         labels: same shapes, peak 1.
-        weights: (N, K); 0 masks a keypoint that the data set lacks.
+        weights: (N, K), of every axis or of each; 0 masks a keypoint that the data set lacks.
     """
-    total = weights.new_zeros(())
-    for logits, label in zip(predicted, labels, strict=True):
+    each = [weights] * len(predicted) if isinstance(weights, Tensor) else weights
+    total = each[0].new_zeros(())
+    for logits, label, weight in zip(predicted, labels, each, strict=True):
         log_p = F.log_softmax(logits.float() * beta, dim=-1)
         q = F.softmax(label.float() * label_beta, dim=-1)
         kl = F.kl_div(log_p, q, reduction="none").mean(dim=-1)  # (N, K)
-        total = total + (kl * weights).sum()
-    return total / weights.shape[1]
+        total = total + (kl * weight).sum()
+    return total / each[0].shape[1]
+
+
+def expected_bins(logits: Tensor, *, beta: float = LABEL_BETA) -> Tensor:
+    """(N, K) the mean bin of logits (N, K, W): unlike the highest one it has a gradient."""
+    bins = torch.arange(logits.shape[-1], device=logits.device, dtype=torch.float32)
+    middle: Tensor = (F.softmax(logits.float() * beta, dim=-1) * bins).sum(-1)
+    return middle
+
+
+def bone_loss(
+    predicted: Tensor, truth: Tensor, weights: Tensor, limbs: Sequence[tuple[int, int]]
+) -> Tensor:
+    """Scalar mean absolute difference of the lengths of known bones, summed over people.
+
+    MMPose's rtmpose3d takes the coordinates of the highest bins, through which nothing flows back;
+    these are to be expectations.
+
+    Args:
+        predicted: (N, K, 3).
+        truth: (N, K, 3), same unit.
+        weights: (N, K); a bone counts where both of its ends do.
+        limbs: index pairs, L of them.
+    """
+    a, b = (torch.tensor(ends, device=truth.device) for ends in zip(*limbs, strict=True))
+    lengths = [(points[:, a] - points[:, b]).norm(dim=-1) for points in (predicted, truth)]
+    known = ((weights[:, a] > 0) & (weights[:, b] > 0)).float()  # (N, L)
+    off: Tensor = (lengths[0] - lengths[1]).abs() * known
+    return off.sum() / len(limbs)
 
 
 def coarse_cross_entropy(

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from posetrack.codecs import Heatmap, SimCC
-from posetrack.datasets.annotations import Person
+from posetrack.codecs import Heatmap, SimCC, SimCC3D
+from posetrack.datasets.annotations import Person, depths_from_root
 from posetrack.geometry import rotated_crop_matrix, transform_points
 from posetrack.skeletons import Skeleton
 from posetrack.training.augment import (
@@ -49,7 +49,8 @@ def crop_size(box: Floats, input_size: tuple[int, int], padding: float = PADDING
 class PoseSamples(Dataset[tuple[Tensor, ...]]):
     """Crops (3, H, W) uint8 RGB, the codec's labels, weights (K,).
 
-    Labels are x (K, Wx) and y (K, Wy), or heatmaps (K, h, w).
+    Labels are x (K, Wx) and y (K, Wy), or heatmaps (K, h, w). Of a codec with depth there follow
+    labels z (K, Wx) and their weights (K,), 0 for people of whom only two dimensions are known.
 
     `order` names the people of this epoch; sample i is made by a generator seeded with
     (seed, epoch, i), so it does not depend on the number of workers.
@@ -75,7 +76,7 @@ class PoseSamples(Dataset[tuple[Tensor, ...]]):
     def __getitem__(self, index: int) -> tuple[Tensor, ...]:
         person = self.people[self.order[index]]
         rng = np.random.default_rng((self.seed, self.epoch, index))
-        crop, keypoints, weights = self.crop(person, rng)
+        crop, keypoints, weights, mirrored = self._augmented(person, rng)
         codec = self.geometry.codec
         visible = (weights > 0).astype(np.float32)
         *labels, seen = codec.encode(keypoints[None], visible[None])
@@ -85,10 +86,28 @@ class PoseSamples(Dataset[tuple[Tensor, ...]]):
             tensor,
             *(torch.from_numpy(label[0]) for label in labels),
             torch.from_numpy(seen[0] * weights * joint),
+            *self._depth(person, weights * joint, mirrored),
         )
+
+    def _depth(self, person: Person, weights: Floats, mirrored: bool) -> tuple[Tensor, ...]:
+        """Labels z (K, Wx) and weights (K,) for a codec that has them; rotation changes neither."""
+        codec, skeleton = self.geometry.codec, self.geometry.skeleton
+        if not isinstance(codec, SimCC3D):
+            return ()
+        depths, known = depths_from_root(person.space, skeleton)
+        if mirrored:
+            depths, known = depths[skeleton.flip_order], known[skeleton.flip_order]
+        labels, seen = codec.encode_depth(depths[None], known[None])
+        return torch.from_numpy(labels[0]), torch.from_numpy(seen[0] * weights)
 
     def crop(self, person: Person, rng: np.random.Generator) -> tuple[Image, Floats, Floats]:
         """Crop (h, w, 3) BGR uint8, keypoints (K, 2) in crop px, weights (K,)."""
+        return self._augmented(person, rng)[:3]
+
+    def _augmented(
+        self, person: Person, rng: np.random.Generator
+    ) -> tuple[Image, Floats, Floats, bool]:
+        """What `crop` gives, and whether it is mirrored."""
         image = person.picture.load()
         keypoints, weights = person.keypoints, person.weights.copy()
         codec = self.geometry.codec
@@ -123,4 +142,4 @@ class PoseSamples(Dataset[tuple[Tensor, ...]]):
                 crop = photometric(crop, rng)
             if rng.random() < how.dropout:
                 coarse_dropout(crop, rng, how.dropout_size)
-        return crop, points, weights
+        return crop, points, weights, mirror

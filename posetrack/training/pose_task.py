@@ -9,16 +9,23 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from posetrack.codecs import Heatmap, SimCC
+from posetrack.codecs import Heatmap, SimCC, SimCC3D
 from posetrack.errors import ConfigError
 from posetrack.evaluation.keypoints import by_source
 from posetrack.evaluation.sheets import some_poses
+from posetrack.evaluation.space import space_metrics
 from posetrack.geometry import CropTransform
 from posetrack.networks.rtmpose import RTMPose
 from posetrack.skeletons import load_skeleton
 from posetrack.training.distillation import Distillation, feature_distance, logit_distance
 from posetrack.training.loader import read_source, require, shuffled
-from posetrack.training.losses import coarse_cross_entropy, heatmap_mse, simcc_kl
+from posetrack.training.losses import (
+    bone_loss,
+    coarse_cross_entropy,
+    expected_bins,
+    heatmap_mse,
+    simcc_kl,
+)
 from posetrack.training.pose_data import PoseGeometry, PoseSamples
 from posetrack.training.recipe import Recipe
 from posetrack.training.task import Metrics, normalise
@@ -36,6 +43,8 @@ class PoseTask:
         model, self.skeleton = recipe.model, load_skeleton(recipe.model.skeleton)
         self.reduction: Literal["sum", "mean"] = "sum"
         codec: SimCC | Heatmap = SimCC(model.input_size, sigma=model.sigma)
+        if model.architecture.startswith("rtmw3d"):
+            codec = SimCC3D(model.input_size, sigma=model.sigma)
         if model.architecture.startswith("cspnext"):
             self.reduction = "mean"
             codec = Heatmap(model.input_size, sigma=(model.sigma or (2.0,))[0])
@@ -111,11 +120,16 @@ class PoseTask:
 
     def loss(self, model: nn.Module, batch: Any, epoch: int = 0) -> dict[str, Tensor]:
         """Of the keypoints; of their cells and of the teacher's opinion if the recipe asks."""
-        images, *labels, weights = batch
+        images, *labels = batch
         pixels = normalise(images, self.geometry.mean, self.geometry.std)
-        if isinstance(self.geometry.codec, Heatmap):
-            return {"mse": heatmap_mse(model(pixels), labels[0], weights)}
-        x, y = labels
+        codec = self.geometry.codec
+        if isinstance(codec, Heatmap):
+            return {"mse": heatmap_mse(model(pixels), *labels)}
+        if isinstance(codec, SimCC3D):
+            return self._loss_in_space(model(pixels), labels, codec)
+        x, y, weights = labels
+        if self.recipe.model.architecture.startswith("rtmw"):
+            return {"kl": simcc_kl(model(pixels), (x, y), weights)}
         network: Any = model.student if isinstance(model, Distillation) else model
         features = network.backbone(pixels)[-1]
         losses = {}
@@ -129,6 +143,21 @@ class PoseTask:
         losses = {"kl": simcc_kl(logits, (x, y), weights), **losses}
         if isinstance(model, Distillation):
             losses |= self._opinion(model.align(features), logits, pixels, epoch)
+        return losses
+
+    def _loss_in_space(
+        self, logits: tuple[Tensor, ...], labels: list[Tensor], codec: SimCC3D
+    ) -> dict[str, Tensor]:
+        """KL on three axes, z masked where it is not known, and bone lengths."""
+        x, y, weights, z, weights_z = labels
+        losses = {"kl": simcc_kl(logits, (x, y, z), (weights, weights, weights_z))}
+        if self.recipe.bone_weight:
+            places = [
+                torch.stack([expected_bins(line) for line in lines], dim=-1)
+                for lines in (logits, (x, y, z))
+            ]
+            bones = bone_loss(places[0], places[1], weights_z, self.skeleton.limbs)
+            losses["bone"] = self.recipe.bone_weight * bones / codec.bins[0]
         return losses
 
     def _opinion(
@@ -153,7 +182,7 @@ class PoseTask:
     def evaluate(self, model: nn.Module) -> tuple[Metrics, Image]:
         """PCK and OKS on the validation people in their true boxes, and some of them."""
         codec = self.geometry.codec
-        found = []
+        found, depths = [], []
         many = self.recipe.schedule.batch_size
         for start in range(0, len(self.val), many):
             people = self.val[start : start + many]
@@ -166,7 +195,11 @@ class PoseTask:
             answer = model(normalise(uint8, self.geometry.mean, self.geometry.std))
             parts = answer if isinstance(answer, tuple) else (answer,)
             keypoints, _ = codec.decode(*(part.float().cpu().numpy() for part in parts))
-            found.append(crops.inverse(keypoints))
+            found.append(crops.inverse(np.ascontiguousarray(keypoints[..., :2])))
+            depths.append(keypoints[..., 2:])
         keypoints = np.concatenate(found)
         metrics = by_source(self.val, keypoints, self.skeleton)
+        if isinstance(codec, SimCC3D):
+            z = np.concatenate(depths)[..., 0]
+            metrics["all"] |= space_metrics(self.val, keypoints, z, self.skeleton)
         return metrics, some_poses(self.val, keypoints, self.skeleton)

@@ -147,7 +147,14 @@ class RuntimeSection(_Section):
 
 _OTHERS = {
     "pose": ("detection_stage1", "detection_stage2", "labels", "teacher"),
-    "detection": ("pose_stage1", "pose_stage2", "coarse_weight", "distill", "prune"),
+    "detection": (
+        "pose_stage1",
+        "pose_stage2",
+        "coarse_weight",
+        "bone_weight",
+        "distill",
+        "prune",
+    ),
 }
 """What means nothing to a task."""
 
@@ -162,6 +169,7 @@ class Recipe(_Section):
     schedule: ScheduleSection
     ema: EmaSection | None = None
     coarse_weight: float = Field(0.0, ge=0)
+    bone_weight: float = Field(0.0, ge=0)
     distill: DistillSection | None = None
     prune: PruneSection | None = None
     pose_stage1: PoseAugmentation = PoseAugmentation()
@@ -181,6 +189,10 @@ class Recipe(_Section):
         for key in _OTHERS[self.task]:
             if getattr(self, key) != Recipe.model_fields[key].default:
                 raise ValueError(f"{key} means nothing to the task {self.task}: leave it out")
+        family = self.model.architecture.partition("-")[0]
+        for key, needed in (("coarse_weight", "rtmpose"), ("bone_weight", "rtmw3d")):
+            if getattr(self, key) and family != needed:
+                raise ValueError(f"{key} is for {needed}, not for {self.model.architecture}")
         return self
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 from posetrack.cards import ModelCard, ModelFile, Task, load_card
 from posetrack.errors import DownloadError, ModelError, ModelNotFound
 from posetrack.resources import configs_dir, engines_dir
+from posetrack.zoo.aliases import choose
 from posetrack.zoo.download import record_path, sha256_of
 
 CARD = "card.yaml"
@@ -68,8 +69,14 @@ def list_models(task: Task | None = None) -> tuple[Entry, ...]:
 
 
 def entry(name: str) -> Entry:
-    """The model of that name. Raises ModelNotFound with the nearest names."""
-    known = _named(name) or {model.name: model for model in list_models()}.get(name)
+    """The model of that name, or of an alias of one model (`posetrack.zoo.aliases`).
+
+    Raises:
+        ModelNotFound: with the nearest names. ModelError: an alias of several models.
+    """
+    known = _named(name) or _meant(name)
+    if known is None:
+        known = {model.name: model for model in list_models()}.get(name)
     if known is not None:
         return known
     names = [model.name for model in list_models()]
@@ -78,8 +85,18 @@ def entry(name: str) -> Entry:
     raise ModelNotFound(f"no model named {name!r} and no such file: {hint}")
 
 
-def _named(name: str) -> Entry | None:
+def _meant(alias: str) -> Entry | None:
+    """The pose model that an alias stands for."""
+    chosen = choose(alias, detector=True)
+    if chosen.hands or chosen.face:
+        raise ModelError(f"{alias} is several models, one was asked: name one of them")
+    return _named(chosen.pose) if chosen.pose not in (None, alias) else None
+
+
+def _named(name: str | None) -> Entry | None:
     """The model whose card lies where that of this name should: no other card is read."""
+    if name is None or Path(name).name != name:
+        return None
     shipped = engines_dir() / name / CARD
     if shipped.is_file() and (card := load_card(shipped)).name == name:
         return Entry(card, "embedded", shipped.parent)

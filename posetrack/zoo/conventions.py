@@ -126,16 +126,16 @@ def _card(path: Path, header: OnnxHeader, size: _Size, file: ModelFile) -> Model
         if len(header.outputs) == 3:
             architecture = "rtmw3d"
         return _pose_card(path, lines, file, architecture)
-    if names in ({"heatmaps"}, {"keypoints"}) and None not in size:
-        decoded = names == {"keypoints"}
+    codec = _one_output(header, size)
+    if codec is not None:
         card = card_for_pose(
             path.stem,
             file,
             size=size,  # type: ignore[arg-type]
             keypoints=header.outputs[0].shape[1] or 0,
-            architecture="rtmpose" if decoded else "cspnext",
+            architecture="rtmpose" if codec.kind == "decoded" else "heatmap",
         )
-        return card.model_copy(update={"codec": Codec(kind="decoded")}) if decoded else card
+        return card.model_copy(update={"codec": codec})
     raise ModelError(
         f"{path} puts out {', '.join(sorted(names))}, which tells neither detector nor pose model: "
         f"write {path.stem}.card.yaml beside it (docs/models.md)"
@@ -155,6 +155,24 @@ def _picture(path: Path, header: OnnxHeader) -> tuple[_Size, bool]:
 def clean_name(text: str) -> str:
     """`text` as a model name: letters, digits, dot, dash and underscore."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._") or "model"
+
+
+def _one_output(header: OnnxHeader, size: _Size) -> Codec | None:
+    """The codec of a pose network with one output: decoded keypoints, or maps a whole number of
+    times smaller than the picture; None for any other.
+    """
+    width, height = size
+    if len(header.outputs) != 1 or width is None or height is None:
+        return None
+    output = header.outputs[0]
+    if output.name == "keypoints":
+        return Codec(kind="decoded")
+    if len(output.shape) != 4 or not output.shape[3]:
+        return None
+    stride = width // output.shape[3]
+    if stride == 0 or output.shape[2:] != (height // stride, width // stride):
+        return None
+    return Codec(kind="heatmap", stride=stride)
 
 
 def _simcc_outputs(header: OnnxHeader, size: _Size) -> tuple[TensorSpec, TensorSpec] | None:

@@ -59,7 +59,8 @@ def find(
 ) -> ResolvedModel:
     """The model meant, fetched and converted where that is needed.
 
-    `name_or_path` is None (the embedded model of `task`), a name of `list_models`, a folder with
+    `name_or_path` is None (the embedded model of `task`), a name of `list_models`, an alias of
+    `posetrack.zoo.aliases` such as ``wholebody:fast``, a folder with
     ``card.yaml``, a card file, an .onnx file, an MMDeploy folder or zip, an official .pth, an
     address of one of these, or ``CARD@FILE``: a card by name or path for a file that has none.
     `formats` are what the backend loads, see `backends.model_formats`; of a card's files of one

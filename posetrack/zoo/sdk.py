@@ -36,7 +36,8 @@ def card_for_sdk(folder: Path, *, name: str | None = None) -> ModelCard:
     """The card of an MMDeploy folder: what its json files say, the rest from the graph.
 
     Raises:
-        ModelError: no graph, a json file that cannot be read, or a codec that is not SimCC.
+        ModelError: no graph, a json file that cannot be read, or another decoder than those of
+            SimCC and heatmaps.
     """
     graph = folder / GRAPH
     if not graph.is_file():
@@ -73,11 +74,14 @@ def _read_pipeline(path: Path) -> _Pipeline:
 def _from_pipeline(card: ModelCard, pipeline: _Pipeline, path: Path) -> dict[str, Any]:
     changes: dict[str, Any] = {"input": _input(card, pipeline)}
     if card.task == "pose":
-        if pipeline.component not in ("", "SimCCLabelDecode"):
-            raise ModelError(f"{path}: decoder {pipeline.component} is not supported, only SimCC")
+        simcc = pipeline.component in ("", "SimCCLabelDecode")
+        if not simcc and "Heatmap" not in pipeline.component:
+            raise ModelError(
+                f"{path}: decoder {pipeline.component} is not supported, only SimCC and heatmaps"
+            )
         if pipeline.params.get("export_postprocess"):
             raise ModelError(f"{path}: the graph decodes by itself: export it without")
-        changes["codec"] = _codec(pipeline)
+        changes["codec"] = _codec(pipeline) if simcc else _heatmap_codec(card.codec, pipeline)
     else:
         nms = (pipeline.params.get("nms") or {}).get("iou_threshold")
         if nms is not None:
@@ -122,3 +126,12 @@ def _codec(pipeline: _Pipeline) -> Codec:
     split = pipeline.params.get("simcc_split_ratio", 2.0)
     box = pipeline.transforms.get("TopDownGetBboxCenterScale", {})
     return Codec(split=float(split), padding=float(box.get("padding", 1.25)))
+
+
+def _heatmap_codec(graphs: Codec, pipeline: _Pipeline) -> Codec:
+    """What the graph tells, with the crop's padding and whether it was cut as UDP has it."""
+    box = pipeline.transforms.get("TopDownGetBboxCenterScale", {})
+    affine = pipeline.transforms.get("TopDownAffine", {})
+    udp = pipeline.params.get("use_udp", affine.get("use_udp", False))
+    known = graphs.model_dump() | {"kind": "heatmap", "udp": bool(udp)}
+    return Codec(**known | {"padding": float(box.get("padding", 1.25))})

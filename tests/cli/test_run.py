@@ -13,12 +13,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import av
+import graphs
 import numpy as np
+import onnx
 import pytest
 from clips import make_clip, picture
 
 import posetrack
 from posetrack.cli.options import FLAGS, without_numbers
+from posetrack.zoo import aliases
 
 Run = Callable[..., "Outcome"]  # noqa: F821
 
@@ -376,3 +379,92 @@ def test_a_late_detector_is_for_live_sources(command: Run, models, tmp_path: Pat
     done = command("run", clip, *models.flags, "--async-detector")
     assert done.status == 2
     assert "--async-detector is for live sources" in done.err
+
+
+DEEP = """
+name: tiny-deep
+task: pose
+architecture: constant
+skeleton: coco
+input: {size: [192, 256], color: rgb, mean: [0, 0, 0], std: [255, 255, 255]}
+codec: {kind: simcc3d, z_range_m: 2.0}
+files: [{format: onnx, path: model.onnx}]
+"""
+
+
+@pytest.fixture
+def deep(models, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny pose model with a depth for each keypoint: 10 mm for each of its number."""
+    folder = tmp_path_factory.mktemp("deep")
+    graph = onnx.load(models.pose / "model.onnx")
+    z = np.zeros((1, 17, 384), np.float32)
+    z[0, np.arange(17), 192 + np.arange(17)] = 1
+    graph.graph.initializer.append(onnx.numpy_helper.from_array(z, "simcc_z_value"))
+    graph.graph.node.append(
+        onnx.helper.make_node("Tile", ["simcc_z_value", "repeats"], ["simcc_z"])
+    )
+    shape = ["n", 17, 384]
+    graph.graph.output.append(
+        onnx.helper.make_tensor_value_info("simcc_z", onnx.TensorProto.FLOAT, shape)
+    )
+    onnx.save(graph, folder / "model.onnx")
+    (folder / "card.yaml").write_text(DEEP)
+    return folder
+
+
+def test_a_3d_model_gives_depths_and_with_a_camera_metres(
+    command: Run, models, deep: Path, clip: Path, tmp_path: Path
+) -> None:
+    flags = ["--det", models.det, "--pose", deep, "--no-video"]
+    done = command("run", clip, *flags, "--camera", "1000,1000", "--distance", 4)
+    assert done.status == 0, done.err
+    header, *frames = lines(tmp_path / "walk.posetrack.jsonl")
+    width, height = header["size"]
+    assert header["camera"] == {
+        "focal": [1000, 1000],
+        "centre": [(width - 1) / 2, (height - 1) / 2],
+        "distance_m": 4,
+    }
+    (person,) = frames[-1]["people"]
+    np.testing.assert_allclose(person["depths"], np.arange(17) * 2 / 192, atol=1e-3)
+    for (x, y, _), (x_m, y_m, z_m) in zip(person["keypoints"], person["metres"], strict=True):
+        assert x_m == pytest.approx((x - (width - 1) / 2) / 1000 * z_m, abs=1e-3)
+        assert y_m == pytest.approx((y - (height - 1) / 2) / 1000 * z_m, abs=1e-3)
+    assert len({frame["people"][0]["id"] for frame in frames}) == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--pose", "DEEP", "--camera", "1000"], "give both --camera and --distance"),
+        (["--pose", "POSE", "--camera", "1000"], "tiny-pose has no depth: take a 3D pose model"),
+        (["--pose", "DEEP", "--camera", "wide"], "--camera: pose.camera: "),
+        (["--pose", "DEEP", "--camera", "1,2,3", "--distance", "4"], "give f, fx,fy or fx,fy,cx"),
+    ],
+)
+def test_a_camera_that_cannot_be_is_one_line(
+    command: Run, models, deep: Path, clip: Path, more: list[str], told: str
+) -> None:
+    names = {"DEEP": deep, "POSE": models.pose}
+    done = command("run", clip, "--det", models.det, *(names.get(word, word) for word in more))
+    assert done.status == 2
+    assert told in done.err
+    assert len(done.err.strip().splitlines()) == 1
+
+
+def test_hands_are_looked_for_at_the_wrists_of_any_body(
+    command: Run, models, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand = tmp_path / "hand"
+    graphs.brightest_pixel(hand / "model.onnx", keypoints=21, size=(64, 64))
+    text = DEEP.replace("tiny-deep", "tiny-hand").replace("coco", "coco_wholebody_hand")
+    text = text.replace("[192, 256]", "[64, 64]").replace("kind: simcc3d, z_range_m: 2.0", "")
+    (hand / "card.yaml").write_text(text)
+    monkeypatch.setitem(aliases._NEEDS, "hands", ((str(hand), "nobody"),) * 4)
+    done = command("run", clip, "--det", models.det, "--pose", f"{models.pose}+hands")
+    assert done.status == 0, done.err
+    header, *frames = lines(tmp_path / "walk.posetrack.jsonl")
+    assert header["models"]["hands"] == "tiny-hand"
+    assert len(header["skeleton"]["keypoints"]) == 17 + 42
+    (person,) = frames[-1]["people"]
+    assert len(person["keypoints"]) == len(person["raw"]) == 59

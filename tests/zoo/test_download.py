@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from pathlib import Path
 
 import pytest
@@ -176,3 +177,33 @@ def test_secrets_never_reach_a_message(target: Path) -> None:
         fetch(Address("https://me:secret@host/m.onnx?token=abc"), target)
     assert "secret" not in str(caught.value)
     assert "abc" not in str(caught.value)
+
+
+def test_a_slow_server_is_waited_for_as_long_as_something_comes(target: Path) -> None:
+    files = Files({"/m.onnx": BODY}, slow={"/m.onnx"})
+    begin = time.monotonic()
+    with serving(files) as base:
+        fetch(Address(f"{base}/m.onnx", SHA), target, timeout_s=0.3)
+    assert target.read_bytes() == BODY
+    assert time.monotonic() - begin > 0.4, "the whole took longer than the patience with silence"
+    assert len(files.requests) == 1
+
+
+def test_a_mirror_of_the_card_is_asked_first_and_the_origin_after_it(target: Path) -> None:
+    files = Files({"/origin/m.onnx": BODY, "/mirror/m.onnx": b"another file"})
+    with serving(files) as base:
+        address = Address(f"{base}/origin/m.onnx", SHA, mirrors=(f"{base}/mirror/m.onnx",))
+        fetch(address, target)
+    assert target.read_bytes() == BODY
+    assert [path for path, _ in files.requests] == ["/mirror/m.onnx", "/origin/m.onnx"]
+
+
+def test_mirrors_of_the_user_hold_the_same_paths(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = Files({"/here/a/m.onnx": BODY})
+    with serving(files) as base:
+        monkeypatch.setenv("POSETRACK_MIRRORS", f"{base}/nothing {base}/here/")
+        fetch(Address("http://far.invalid/a/m.onnx", SHA), target)
+    assert target.read_bytes() == BODY
+    assert [path for path, _ in files.requests] == ["/nothing/a/m.onnx", "/here/a/m.onnx"]

@@ -13,9 +13,14 @@ import pytest
 from file_server import Files, serving
 
 from posetrack import zoo
+from posetrack.cards import load_card
 from posetrack.errors import BackendMissing, DownloadError, ModelError, ModelNotFound
 from posetrack.estimator import Estimator
+from posetrack.networks import build
+from posetrack.resources import configs_dir
+from posetrack.skeletons import load_skeleton
 from posetrack.zoo import convert, resolve
+from posetrack.zoo.download import Address
 
 HEAD = """name: {name}
 task: pose
@@ -263,6 +268,41 @@ def test_two_cards_of_one_name_are_refused(shipped: tuple[Path, Path]) -> None:
     (shipped[1] / "b.yaml").write_text((shipped[1] / "a.yaml").read_text())
     with pytest.raises(ModelError, match="two model cards have the name 'a'"):
         zoo.list_models()
+
+
+def test_every_card_of_the_zoo_is_named_as_its_file_and_says_what_it_needs_to() -> None:
+    cards = {path.stem: load_card(path) for path in (configs_dir() / "models").glob("*.yaml")}
+    assert len(cards) > 85
+    for stem, card in cards.items():
+        assert card.name == stem
+        assert card.licence
+        assert card.training_data
+        assert card.source.startswith("https://")
+        for file in card.files:
+            assert file.url is not None
+            found = Address.parse(file.url).digest
+            assert file.digest == (found if file.format == "pth" else None), file.url
+        if card.task == "pose":
+            assert len(card.keypoints) == len(load_skeleton(card.skeleton or ""))
+        if card.architecture.startswith("rtmw-"):
+            assert card.score_scale == 10, "its raw scores run to 10"
+
+
+def test_the_parameters_of_a_card_are_those_of_its_network() -> None:
+    torch = pytest.importorskip("torch")
+    for entry in zoo.list_models():
+        card = entry.card
+        if entry.origin == "embedded" or card.parameters is None or card.task == "backbone":
+            continue
+        with torch.device("meta"):
+            network = build(
+                card.architecture,
+                input_size=card.input.size,
+                num_keypoints=len(card.keypoints) if card.task == "pose" else 1,
+                num_classes=len(card.labels) or 1,
+            )
+        count = sum(parameter.numel() for parameter in network.parameters())
+        assert abs(count - card.parameters) < 6000, card.name
 
 
 def test_the_official_models_are_listed() -> None:

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import graphs
+import numpy as np
 import pytest
 
 from posetrack.errors import ModelError
+from posetrack.estimator import Estimator
+from posetrack.zoo import find
 from posetrack.zoo.sdk import card_for_sdk, find_sdk_folder
 
 NORMALIZE = {
@@ -82,9 +85,29 @@ def test_the_published_zips_hide_the_graph_some_folders_down(tmp_path: Path) -> 
 def test_another_decoder_is_refused(tmp_path: Path) -> None:
     folder = _pose(tmp_path)
     text = (folder / "pipeline.json").read_text()
-    (folder / "pipeline.json").write_text(text.replace("SimCCLabelDecode", "TopdownHeatmap"))
-    with pytest.raises(ModelError, match="decoder TopdownHeatmap is not supported, only SimCC"):
+    (folder / "pipeline.json").write_text(text.replace("SimCCLabelDecode", "DeepposeDecode"))
+    with pytest.raises(ModelError, match="DeepposeDecode is not supported, only SimCC and heat"):
         card_for_sdk(folder)
+
+
+@pytest.mark.parametrize("udp", [True, False])
+def test_a_heatmap_folder_tells_stride_and_how_crops_are_cut(udp: bool, tmp_path: Path) -> None:
+    maps = np.zeros((1, 17, 64, 48), np.float32)
+    maps[0, :, 20, 30] = 1
+    graphs.fixed_outputs(tmp_path / "end2end.onnx", {"output": maps}, (256, 192))
+    transforms = [
+        {"type": "TopDownGetBboxCenterScale", "padding": 1.25, "image_size": [192, 256]},
+        {"type": "TopDownAffine", "image_size": [192, 256], "use_udp": udp},
+        NORMALIZE,
+    ]
+    _write(tmp_path, transforms, {"component": "TopdownHeatmapSimpleHeadDecode", "params": {}})
+    model = find(tmp_path, task="pose")
+    codec = model.card.codec
+    assert (codec.kind, codec.stride, codec.udp) == ("heatmap", 4, udp)
+    estimate = Estimator.load(tmp_path)
+    poses = estimate(np.zeros((256, 192, 3), np.uint8), [[19.2, 25.6, 172.8, 230.4]])
+    at = (30 * 191 / 47, 20 * 255 / 63) if udp else (120, 80)
+    np.testing.assert_allclose(poses.keypoints[0, 0], at, atol=1.6)
 
 
 def test_a_graph_that_decodes_by_itself_is_refused(tmp_path: Path) -> None:

@@ -103,10 +103,7 @@ class Detector:
         """What is in the picture, strongest first, boxes in source px and inside the image."""
         size = (image.shape[1], image.shape[0])
         letterbox = Letterbox(size, self.input_size)
-        letterbox.resize(image, pad=self.card.input.pad, out=self._input.canvas(0))
-        self._input.fill(0)
-        spec = self.backend.inputs[0]
-        outputs = self.backend.run({spec.name: self._input.first(1).astype(spec.dtype, copy=False)})
+        outputs = self._look(image, letterbox)
         boxes, scores, labels = (self._read if self._has_nms else self._suppress)(outputs)
         boxes = clip_boxes(letterbox.inverse(boxes), size)
         keep = box_area(boxes) > 0
@@ -122,6 +119,13 @@ class Detector:
     def close(self) -> None:
         """Free the network."""
         self.backend.close()
+
+    def _look(self, image: Image, letterbox: Letterbox) -> Mapping[str, Array]:
+        """What the graph puts out for a picture, by name."""
+        letterbox.resize(image, pad=self.card.input.pad, out=self._input.canvas(0))
+        self._input.fill(0)
+        spec = self.backend.inputs[0]
+        return self.backend.run({spec.name: self._input.first(1).astype(spec.dtype, copy=False)})
 
     def _read(self, outputs: Mapping[str, Array]) -> tuple[Floats, Floats, Ints]:
         """Rows of a graph that ends in NMS; rows that only pad have a score of 0 or below."""

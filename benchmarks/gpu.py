@@ -63,6 +63,11 @@ class Plan:
         return self.device.startswith("cuda")
 
     @property
+    def number(self) -> str:
+        """Which of the GPUs."""
+        return self.device.partition(":")[2] or "0"
+
+    @property
     def half(self) -> str:
         """The 16-bit precision that PyTorch has there."""
         return "fp16" if self.on_gpu else "bf16"
@@ -85,7 +90,7 @@ class Variant:
     Attributes:
         name: for the table.
         kind: the backend.
-        graph: which of the prepared models: torch, fp32, fp16 or folded.
+        graph: which of the prepared models: torch, fp32, fp16 or folded; or shipped.
         precision: asked of the backend.
         device: in place of the plan's.
         options: of the backend.
@@ -126,7 +131,7 @@ def variants(family: str, plan: Plan) -> list[Variant]:
                 f"TensorRT provider, {name}",
                 "onnxruntime",
                 graph,
-                device="tensorrt",
+                device=f"tensorrt:{plan.number}",
                 options={"provider_options": cache | more},
             )
             for name, graph, more in (
@@ -303,6 +308,11 @@ def open_pair(pair: str, variant: Variant, plan: Plan, stack: ExitStack) -> tupl
     from posetrack.estimator import Estimator
 
     kinds: tuple[Any, Any] = (Detector, Estimator)
+    if variant.graph == "shipped":
+        det, pose = (kind.load(device=variant.device) for kind in kinds)
+        stack.callback(det.close)
+        stack.callback(pose.close)
+        return det, pose
     settings: tuple[Row, Row] = ({}, {})
     if variant.prepared != "cpu":
         from posetrack.ondevice import DeviceDetector, DeviceEstimator, Uploads
@@ -416,7 +426,7 @@ def networks(det: Any, pose: Any, people: int, variant: Variant) -> Callable[[],
 def loop(plan: Plan, where: str) -> Iterator[Row]:
     """The pipeline of `posetrack run` with the embedded pair, on the CPU and on the device."""
     chosen = {
-        "cpu": Variant("cpu fp32", "onnxruntime", "fp32", device="cpu"),
+        "cpu": Variant("on the CPU, as shipped", "onnxruntime", "shipped", "auto", "cpu"),
         "onnxruntime": Variant("fp16, all inside", "onnxruntime", "folded"),
         "torch": half_torch(plan, "on the device", prepared="device"),
         "graphs": half_torch(plan, "on the device, CUDA graphs", prepared="device", options=GRAPHS),
@@ -476,9 +486,8 @@ def decoded_frames(plan: Plan, how: str) -> Iterator[Any]:
 
     hardware = None
     if how != "software":
-        number = plan.device.partition(":")[2] or "0"
         hardware = HWAccel(
-            "cuda", number, allow_software_fallback=False, is_hw_owned="left there" in how
+            "cuda", plan.number, allow_software_fallback=False, is_hw_owned="left there" in how
         )
     with av.open(str(plan.folder / "clip.mp4"), hwaccel=hardware) as container:
         yield from container.decode(video=0)
@@ -547,7 +556,10 @@ def on_device(frame: Any, device: str) -> Any:
         frame = frame.reformat(format="nv12")
     # PyAV takes no stream, which `from_dlpack` of the plane itself would give it.
     luma, chroma = (torch.from_dlpack(p.__dlpack__()).to(device) for p in frame.planes)
-    return bgr_of_nv12(luma, chroma)
+    picture = bgr_of_nv12(luma, chroma)
+    if frame.format.name == "cuda":
+        torch.cuda.synchronize(device)  # the decoder may take the planes back after this
+    return picture
 
 
 def bgr_of_nv12(luma: Any, chroma: Any) -> Any:

@@ -52,8 +52,9 @@ class Uploads:
         key = id(image), device
         there = self._there.get(key)
         if there is None:
+            plain = image.flags.writeable and image.flags.c_contiguous  # as PyTorch wants it
             # A copy on the CPU too: the picture may be drawn on before the device has looked.
-            there = torch.tensor(image, device=device)
+            there = torch.from_numpy(image if plain else image.copy()).to(device, copy=True)
             self._there[key] = there
             weakref.finalize(image, self._there.pop, key, None)
         return there
@@ -123,6 +124,7 @@ class DeviceDetector(Detector):
         self._torch = _of_torch(backend)
         self._uploads = Uploads() if uploads is None else uploads
         self._normalize = _Normalize(self.card.input, self._torch.device)
+        self._kept = torch.tensor(self.labels, device=self._torch.device)
 
     def __call__(self, image: Image | Tensor) -> Detections:
         """What is in the picture, as of `Detector`."""
@@ -133,8 +135,9 @@ class DeviceDetector(Detector):
             picture = self._uploads(image, self._torch.device)
             batch = self._normalize(letterboxed(picture, letterbox, self.card.input.pad))
             boxes, scores = self._torch.infer(batch)
-            strongest = scores[0][:, list(self.labels)].amax(1)  # (A,)
-            best = strongest.topk(min(MAX_CANDIDATES, len(strongest))).indices.sort().values
+            strongest = scores[0].index_select(1, self._kept).amax(1)  # (A,)
+            best = strongest.topk(min(MAX_CANDIDATES, len(strongest))).indices
+            best = best.sort().values  # equal scores keep the order in which NMS would meet them
             rows = torch.cat((boxes[0, best], scores[0, best]), 1).cpu().numpy()
         return {"boxes": rows[None, :, :4], "scores": rows[None, :, 4:]}
 

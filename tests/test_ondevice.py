@@ -155,17 +155,17 @@ def test_a_picture_is_uploaded_once_and_forgotten_with_it(picture: Any) -> None:
     del image
     gc.collect()
     assert len(uploads) == 1
+    mirrored = picture[:, ::-1]
+    mirrored.setflags(write=False)
+    np.testing.assert_array_equal(uploads(mirrored, "cpu").numpy(), mirrored)
 
 
 def test_both_do_the_work_of_a_perception(
     picture: Any, cards: dict[str, tuple[ModelCard, Path]]
 ) -> None:
-    uploads = Uploads()
-    parts = (("detection", DeviceDetector), ("pose", DeviceEstimator))
-    det, pose = (
-        make(cards[name][0], open_backend("torch", cards[name][1]), uploads=uploads)
-        for name, make in parts
-    )
+    how: dict[str, Any] = {"backend": "torch", "uploads": (uploads := Uploads())}
+    det = DeviceDetector.load(cards["detection"][1], **how)
+    pose = DeviceEstimator.load(cards["pose"][1], sizes=(1, 2, 4), **how)
     with Perception(det=det, pose=pose) as perception:
         result = perception(picture)
     assert result.detector_ran

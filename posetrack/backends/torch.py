@@ -150,8 +150,11 @@ class _Captured:
         torch.cuda.current_stream(batch.device).wait_stream(beside)
         graph = torch.cuda.CUDAGraph()
         # Another thread may run another network meanwhile, which is no part of this graph.
-        alone = torch.cuda.graph(graph, capture_error_mode="thread_local")
-        with torch.cuda.device(batch.device), alone:
+        mode = "thread_local"
+        with (
+            torch.cuda.device(batch.device),
+            torch.cuda.graph(graph, capture_error_mode=mode),
+        ):
             answer = self._forward(static)
         return graph, static, answer
 

@@ -17,7 +17,7 @@ from posetrack.normalize import InputBatch, picture_sides
 from posetrack.types import Bools, Detections, Floats, Image, Ints
 
 if TYPE_CHECKING:
-    from posetrack.backends.protocol import Backend
+    from posetrack.backends.protocol import Array, Backend
     from posetrack.zoo import ResolvedModel
 
 MAX_CANDIDATES = 1000
@@ -106,12 +106,7 @@ class Detector:
         """What is in the picture, strongest first, boxes in source px and inside the image."""
         size = (image.shape[1], image.shape[0])
         letterbox = Letterbox(size, self.input_size)
-        letterbox.resize(image, pad=self.card.input.pad, out=self._input.canvas(0))
-        self._input.fill(0)
-        spec = self.backend.inputs[0]
-        picture = self._input.first(1).astype(spec.dtype, copy=False)
-        outputs = self.backend.run({spec.name: picture[0] if self._single else picture})
-        found = self._head(outputs)
+        found = self._head(self._look(image, letterbox))
         if found.labels is not None:
             boxes, scores, labels = self._chosen(found.boxes, found.scores, found.labels)
         else:
@@ -130,6 +125,14 @@ class Detector:
     def close(self) -> None:
         """Free the network."""
         self.backend.close()
+
+    def _look(self, image: Image, letterbox: Letterbox) -> Mapping[str, Array]:
+        """What the graph puts out for a picture, by name."""
+        letterbox.resize(image, pad=self.card.input.pad, out=self._input.canvas(0))
+        self._input.fill(0)
+        spec = self.backend.inputs[0]
+        picture = self._input.first(1).astype(spec.dtype, copy=False)
+        return self.backend.run({spec.name: picture[0] if self._single else picture})
 
     def _chosen(self, boxes: Floats, scores: Floats, labels: Ints) -> tuple[Floats, Floats, Ints]:
         """Of boxes after NMS those that count, strongest first."""

@@ -136,15 +136,20 @@ class Estimator:
         transform = CropTransform.from_boxes(
             boxes, self.input_size, self.card.codec.padding, udp=self._codec.udp
         )
+        answers = self._look(image, transform)
+        keypoints_crop, scores = self._codec.decode(*(part[: len(boxes)] for part in answers))
+        keypoints = transform.inverse(np.ascontiguousarray(keypoints_crop[..., :2]))
+        return np.concatenate([keypoints, keypoints_crop[..., 2:]], axis=-1), scores
+
+    def _look(self, image: Image, transform: CropTransform) -> list[Floats]:
+        """What the codec reads, for the crops of a picture; rows beyond them mean nothing."""
         self._batch.crop(image, transform)
-        count = self._fixed_batch or len(boxes)
+        count = self._fixed_batch or len(transform)
         answers = self._answer(self._batch.first(count))
         if self.flip_test:
             mirrored = self._answer(self._batch.mirrored(count))
             answers = self._codec.average(answers, mirrored, self.skeleton.flip_order)
-        keypoints_crop, scores = self._codec.decode(*(part[: len(boxes)] for part in answers))
-        keypoints = transform.inverse(np.ascontiguousarray(keypoints_crop[..., :2]))
-        return np.concatenate([keypoints, keypoints_crop[..., 2:]], axis=-1), scores
+        return answers
 
     def _answer(self, batch: Array) -> list[Floats]:
         """What the codec reads, for the crops of an `InputBatch`."""

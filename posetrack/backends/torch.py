@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -55,6 +55,11 @@ class TorchBackend:
         network, spec = load_model(model)
         layout = torch.channels_last if settings.get("channels_last", True) else None
         self._layout = layout or torch.contiguous_format
+        half = _AUTOCAST.get(self.precision)
+        if half is not None:  # else every run casts every weight again
+            for module in network.modules():
+                if isinstance(module, nn.Conv2d):
+                    module.to(half)
         self._network: Any = network.to(device=self.device, memory_format=self._layout)  # type: ignore[call-overload]
         self._forward: Any = network.predict if isinstance(network, RTMDet) else network
         if settings.get("compile"):
@@ -70,12 +75,21 @@ class TorchBackend:
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs by name. Raises BackendError where the network cannot run on these inputs."""
-        if self._network is None:
-            raise BackendError("this model was closed: open it again")
         name = self.inputs[0].name
         if set(inputs) != {name}:
             raise BackendError(f"torch takes one input, {name!r}, got {sorted(inputs)}")
-        batch = torch.from_numpy(np.ascontiguousarray(inputs[name]))
+        values = self.infer(torch.from_numpy(np.ascontiguousarray(inputs[name])))
+        arrays = (value.cpu().numpy() for value in values)
+        return dict(zip((spec.name for spec in self.outputs), arrays, strict=True))
+
+    def infer(self, batch: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """What `run` gives, left on the device, float32; the next call may overwrite it.
+
+        Args:
+            batch: the input, on any device.
+        """
+        if self._network is None:
+            raise BackendError("this model was closed: open it again")
         batch = batch.to(device=self.device, memory_format=self._layout)
         family = self.device.partition(":")[0]
         half = _AUTOCAST.get(self.precision)
@@ -96,8 +110,7 @@ class TorchBackend:
             raise BackendError(f"torch on {self.device}: {text}") from error
         if isinstance(values, torch.Tensor):
             values = (values,)
-        arrays = (cast(Array, value.float().cpu().numpy()) for value in values)
-        return dict(zip((spec.name for spec in self.outputs), arrays, strict=True))
+        return tuple(value.float() for value in values)
 
     def close(self) -> None:
         """Free the network and its device memory."""
@@ -136,7 +149,12 @@ class _Captured:
                 self._forward(static)
         torch.cuda.current_stream(batch.device).wait_stream(beside)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.device(batch.device), torch.cuda.graph(graph):
+        # Another thread may run another network meanwhile, which is no part of this graph.
+        mode = "thread_local"
+        with (
+            torch.cuda.device(batch.device),
+            torch.cuda.graph(graph, capture_error_mode=mode),
+        ):
             answer = self._forward(static)
         return graph, static, answer
 

@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 from posetrack.backends import open_backend  # noqa: E402
 from posetrack.errors import BackendError, DeviceError, ModelError  # noqa: E402
 from posetrack.networks import build  # noqa: E402
+from posetrack.networks.checkpoint import load_model  # noqa: E402
 from posetrack.training.export import export_onnx  # noqa: E402
 
 
@@ -64,6 +65,18 @@ def test_a_heatmap_checkpoint_answers_as_its_exported_graph(tmp_path: Path) -> N
     maps, wanted = (b.run({"input": crops})["heatmaps"] for b in runs)
     assert wanted.std() > 0.01
     np.testing.assert_allclose(maps, wanted, rtol=1e-3, atol=1e-4 * np.abs(wanted).max())
+
+
+def test_weights_kept_in_half_give_what_casting_them_in_every_run_gives(pose: Path) -> None:
+    backend = open_backend("torch", pose, precision="bf16")
+    crops = torch.randn(2, 3, 64, 64)
+    network = load_model(pose)[0].to(memory_format=torch.channels_last)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        wanted = network(crops.to(memory_format=torch.channels_last))
+    found = backend.infer(crops)
+    assert [value.dtype for value in found] == [torch.float32] * 2
+    for ours, theirs in zip(found, wanted, strict=True):
+        torch.testing.assert_close(ours, theirs.float(), rtol=0, atol=0)
 
 
 def test_an_onnx_file_is_refused(tmp_path: Path) -> None:

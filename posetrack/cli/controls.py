@@ -19,6 +19,7 @@ from posetrack.types import Image, Result
 
 if TYPE_CHECKING:
     from posetrack.media.live import LiveSource
+    from posetrack.media.painter import Painter
     from posetrack.media.recorder import Recorder
     from posetrack.media.source import Source
 
@@ -31,7 +32,7 @@ class LiveControls:
     Args:
         source: what is read.
         schedule: its interval is what + and - change.
-        paint: draws a result.
+        painter: draws a result.
         recorder: what ``r`` switches.
         quit_: what ``q`` does.
         mirror: show, and draw, everything left to right.
@@ -46,20 +47,20 @@ class LiveControls:
         source: Source | LiveSource,
         schedule: Schedule,
         *,
-        paint: Callable[[Result], Image],
+        painter: Painter,
         recorder: Recorder,
         quit_: Callable[[], None],
         mirror: bool = False,
     ) -> None:
         self.paused, self.drawing = False, True
         self._source, self._schedule, self._recorder = source, schedule, recorder
-        self._paint, self._quit, self._mirror = paint, quit_, mirror
+        self._painter, self._quit, self._mirror = painter, quit_, mirror
 
     def draw(self, result: Result) -> Image:
         """The picture of a result; called in the output thread."""
         if self._mirror:
             result = mirrored(result)
-        return self._paint(result) if self.drawing else result.frame.image
+        return self._painter(result) if self.drawing else self._painter.plain(result)
 
     def press(self, key: str, shown: tuple[Result, Image]) -> None:
         """Do what `key` stands for."""

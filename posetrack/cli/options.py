@@ -154,6 +154,9 @@ PrintConfig = Annotated[
 CONTEXT = {"token_normalize_func": lambda name: name.replace("_", "-")}
 """Context settings of a command whose options may be written with underscores."""
 
+DRAWING_ONLY = tuple(sorted({flag.setting for flag in FLAGS if flag.panel != DRAWING}))
+"""What `with_flags` leaves out for a command that only draws."""
+
 # Words, MMDeploy's among them, for what has another name in the settings.
 _WORDS = {
     "drawing.background": {"default": "image", "picture": "image"},
@@ -233,6 +236,16 @@ def resolve(parameters: Mapping[str, Any]) -> RunConfig:
         sets=sets,
         environment=os.environ,
     )
+
+
+def drawing_flags(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Dotted setting -> value of the flags of how pictures look, as far as they were given."""
+    given = {}
+    for flag in FLAGS:
+        value = parameters.get(flag.parameter)
+        if flag.panel == DRAWING and value is not None:
+            given[flag.setting] = _WORDS.get(flag.setting, {}).get(value, value)  # type: ignore[attr-defined]
+    return given
 
 
 def _interval(word: str) -> dict[str, Any]:

@@ -47,7 +47,8 @@ def keypoint_colours(skeleton: Skeleton, scheme: Scheme) -> tuple[Colour, ...]:
 def limb_colours(skeleton: Skeleton, scheme: Scheme) -> tuple[Colour, ...]:
     """One colour a limb: that of the side it lies on; a limb across the body is middle."""
     if scheme == "openpose":
-        return _rainbow(len(skeleton.limbs))
+        # OpenPose's own eighteen points have eighteen colours and seventeen limbs.
+        return _rainbow(max(len(skeleton), len(skeleton.limbs)))[: len(skeleton.limbs)]
     sides = _SIDES["mmpose" if scheme == "mmpose" else "side"]
     made = []
     for a, b in skeleton.limbs:

@@ -37,8 +37,10 @@ def outline_keypoints(skeleton: Skeleton) -> frozenset[int]:
 @cache
 def fine_keypoints(skeleton: Skeleton) -> frozenset[int]:
     """Indices of fingers and face points beside a body; none where there is nothing else."""
-    fine = frozenset(i for i, name in enumerate(skeleton.keypoints) if _words(name) & _FINE)
-    return fine if len(fine) < len(skeleton) else frozenset()
+    words = [_words(name) for name in skeleton.keypoints]
+    if not any("shoulder" in each for each in words):
+        return frozenset()
+    return frozenset(i for i, each in enumerate(words) if each & _FINE)
 
 
 @cache

@@ -98,6 +98,17 @@ class SimCC:
         scores = np.clip(peak / self.score_scale, 0, 1)
         return (at / self.split).astype(np.float32), scores.astype(np.float32)
 
+    def heat(self, simcc_x: Floats, simcc_y: Floats) -> Floats:
+        """(N, h, w) in [0, 1] a pixel of the crop: the product of each keypoint's two lines.
+
+        Where keypoints meet, the root of the sum of their squares: nearly the strongest of them.
+        """
+        width, height = self.input_size
+        x = _pooled(simcc_x / self.score_scale, width) ** 2  # (N, K, w)
+        y = _pooled(simcc_y / self.score_scale, height) ** 2
+        product = np.sqrt(np.matmul(y.transpose(0, 2, 1), x))
+        return np.asarray(np.minimum(product, 1), np.float32)
+
     def average(
         self, answers: Sequence[Floats], mirrored: Sequence[Floats], order: Ints
     ) -> list[Floats]:
@@ -166,6 +177,10 @@ class SimCC3D(SimCC):
         half = self.bins[0] / 2
         z = (simcc_z.argmax(axis=-1) / half - 1) * self.z_range_m
         return np.concatenate([keypoints, z[..., None].astype(np.float32)], axis=-1), scores
+
+    def heat(self, simcc_x: Floats, simcc_y: Floats, simcc_z: Floats) -> Floats:  # type: ignore[override]  # noqa: ARG002
+        """As of `SimCC`, of x and y."""
+        return SimCC.heat(self, simcc_x, simcc_y)
 
     def average(
         self, answers: Sequence[Floats], mirrored: Sequence[Floats], order: Ints
@@ -242,6 +257,10 @@ class Heatmap:
         scores = np.clip(peaks / self.score_scale, 0, 1).reshape(n, k)
         return keypoints.astype(np.float32), scores.astype(np.float32)
 
+    def heat(self, heatmaps: Floats) -> Floats:
+        """(N, h, w) in [0, 1] a cell: the hottest keypoint of each."""
+        return np.asarray(np.clip(heatmaps.max(axis=1) / self.score_scale, 0, 1), np.float32)
+
     def average(
         self, answers: Sequence[Floats], mirrored: Sequence[Floats], order: Ints
     ) -> list[Floats]:
@@ -305,6 +324,12 @@ class Decoded:
         x = self.input_size[0] - 1 - there[..., :1]
         there = np.concatenate([x, there[..., 1:]], axis=-1)
         return [((answers[0] + there) / 2).astype(np.float32)]
+
+
+def _pooled(lines: Floats, size: int) -> Floats:
+    """(N, K, size) the strongest of the bins (N, K, B) that share a pixel, not below 0."""
+    starts = np.arange(size) * lines.shape[-1] // size
+    return np.maximum(np.maximum.reduceat(lines, starts, axis=-1), 0)
 
 
 def _towards_top(maps: Floats, cells: Floats, sigma: float) -> Floats:

@@ -34,7 +34,7 @@ from posetrack.revision.smooth import CUTOFF_HZ, FILL_GAP_S
 from posetrack.tracking.presets import MMDEPLOY_ALIASES, PRESETS, from_mmdeploy, preset
 from posetrack.tracking.settings import TrackerSettings
 
-Layer = Literal["boxes", "ids", "keypoints", "limbs", "trails"]
+Layer = Literal["boxes", "ids", "keypoints", "limbs", "trails", "heatmap"]
 Fraction01 = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
 Place = tuple[str, ...]
@@ -158,15 +158,26 @@ class OutputSettings(Section):
 
 
 class DrawingSettings(Section):
-    """How the annotated video looks; `skeleton` None draws the limbs of the model's own."""
+    """How the annotated video looks; what is None is as the style has it.
 
-    layers: Annotated[tuple[Layer, ...], Words] = ("boxes", "ids", "keypoints", "limbs")
-    style: Literal["side", "id", "mmpose", "openpose"] = "side"
+    `skeleton` None draws the limbs of the model's own.
+    """
+
+    style: Literal["default", "openpose", "mmpose", "minimal"] = "default"
+    layers: Annotated[tuple[Layer, ...], Words] | None = None
+    colours: Literal["side", "id", "mmpose", "openpose"] | None = None
     keypoint_index: bool = False
     background: Literal["image", "black", "blur"] = "image"
+    blur_faces: bool = False
+    compare: Literal["raw", "source"] | None = None
     skeleton: str | None = None
     thickness: Annotated[float, Field(gt=0)] = 1.0
     trail_s: Annotated[float, Field(gt=0)] = 1.5
+
+    @property
+    def heat(self) -> bool:
+        """Whether heat maps are wanted."""
+        return self.layers is not None and "heatmap" in self.layers
 
 
 class RunConfig(Section):
@@ -192,6 +203,15 @@ class RunConfig(Section):
         if self.detector.interval < 1 and self.tracker.get("preset") != "mmdeploy":
             raise ValueError(
                 f"detector.interval is {self.detector.interval}: give 1 (every frame) or more"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _heat_is_there_to_draw(self) -> Self:
+        if self.drawing.heat and self.revision.active:
+            raise ValueError(
+                "drawing.layers has heatmap, which records do not keep: leave it out, or "
+                "--smooth offline and --relink"
             )
         return self
 

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from posetrack.cards import ModelCard
-from posetrack.codecs import Codec, SimCC3D
-from posetrack.errors import ModelError
+from posetrack.codecs import Codec, Decoded, SimCC3D
+from posetrack.errors import ConfigError, ModelError
 from posetrack.geometry import CropTransform, box_area, box_centers, clip_boxes
 from posetrack.normalize import InputBatch, require_size
 from posetrack.skeletons import Skeleton
-from posetrack.types import Floats, Image, Poses
+from posetrack.types import Floats, Heat, Image, Poses
 
 if TYPE_CHECKING:
     from posetrack.backends.protocol import Array, Backend
@@ -31,6 +31,7 @@ class Estimator:
             card's codec says; uint8 (N, H, W, 3) where the card says that it is folded.
         max_batch: crops a run; more people are split over several.
         flip_test: average with the answer to the mirrored crops: a little better, twice as long.
+        keep_heat: keep what `take_heat` gives.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Estimator:
         *,
         max_batch: int = 32,
         flip_test: bool = False,
+        keep_heat: bool = False,
     ) -> None:
         card = model if isinstance(model, ModelCard) else model.card
         if card.task != "pose":
@@ -52,6 +54,12 @@ class Estimator:
         self.max_batch = self._fixed_batch or max(1, max_batch)
         self.flip_test = flip_test
         self._codec = card.decoder()
+        if keep_heat and isinstance(self._codec, Decoded):
+            raise ConfigError(
+                f"a heat map asked, but the graph of {card.name} gives keypoints only: take a "
+                "model that is not folded"
+            )
+        self._heat: list[Heat] | None = [] if keep_heat else None
         self._has_depth = isinstance(self._codec, SimCC3D)
         self._outputs = output_names(card, self._codec, backend)
         self._batch = InputBatch(card.input, self.input_size, self.max_batch)
@@ -123,6 +131,18 @@ class Estimator:
         width, height = self.input_size
         image = np.zeros((height, width, 3), np.uint8)
         self(image, np.array([[0, 0, width, height]], np.float32))
+        self.take_heat()
+
+    def take_heat(self) -> Heat | None:
+        """What the network answered since the last time, a map for each box that was looked at;
+        None unless it is kept.
+        """
+        if not self._heat:
+            return None
+        kept = self._heat.copy()
+        self._heat.clear()
+        maps, placements = ([getattr(h, name) for h in kept] for name in ("maps", "placements"))
+        return Heat(np.concatenate(maps), np.concatenate(placements))
 
     def close(self) -> None:
         """Free the network."""
@@ -136,8 +156,11 @@ class Estimator:
         transform = CropTransform.from_boxes(
             boxes, self.input_size, self.card.codec.padding, udp=self._codec.udp
         )
-        answers = self._look(image, transform)
-        keypoints_crop, scores = self._codec.decode(*(part[: len(boxes)] for part in answers))
+        answers = [part[: len(boxes)] for part in self._look(image, transform)]
+        if self._heat is not None and not isinstance(self._codec, Decoded):
+            maps = self._codec.heat(*answers)
+            self._heat.append(Heat(maps, transform.placements(maps.shape[:0:-1])))
+        keypoints_crop, scores = self._codec.decode(*answers)
         keypoints = transform.inverse(np.ascontiguousarray(keypoints_crop[..., :2]))
         return np.concatenate([keypoints, keypoints_crop[..., 2:]], axis=-1), scores
 

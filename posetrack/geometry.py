@@ -184,6 +184,14 @@ class CropTransform:
         matrices[:, :, 2] = size / 2 - self.centers * ratio
         return matrices
 
+    def placements(self, size: tuple[int, int]) -> Floats:
+        """(N, 2, 3) px of a map of (width, height) `size` that spans the crop -> source px."""
+        ratio = self.scales / np.array(size, np.float32)
+        placements = np.zeros((len(self), 2, 3), np.float32)
+        placements[:, 0, 0], placements[:, 1, 1] = ratio.T
+        placements[:, :, 2] = self.centers - self.scales / 2
+        return placements
+
     def crop(self, image: Image, row: int, out: Image | None = None) -> Image:
         """The (h, w, 3) crop of one person, bilinear, black outside the image."""
         matrix = self.matrices()[row]

@@ -269,6 +269,8 @@ class Perception:
             proposals = proposals[self.region.contains(proposals.boxes, size)]
         proposed = perf_counter()
         poses = self.estimator(frame.image, proposals.boxes, box_scores=proposals.scores)
+        take_heat = getattr(self.estimator, "take_heat", None)  # one of the caller's need not
+        heat = None if take_heat is None else take_heat()
         estimated = perf_counter()
         tracks, raw = self.tracker.update(poses, proposals, t_s=t_s, size=size, image=frame.image)
         associated = perf_counter()
@@ -282,7 +284,7 @@ class Perception:
         if self.parts is not None:
             tracks, raw = self.parts(frame.image, tracks, raw, t_s)
             here.append(Mark("parts", associated, perf_counter()))
-        return Result(frame, tracks, raw, ran, (*marks, *here))
+        return Result(frame, tracks, raw, ran, (*marks, *here), heat)
 
     @property
     def visible_score(self) -> float | None:

@@ -212,6 +212,28 @@ class Tracks(RowAligned):
         return cls(Poses.empty(skeleton), zeros(0), zeros(0), zeros(0))  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Heat(RowAligned):
+    """How sure a pose network was of each place, all keypoints of a person in one map.
+
+    Attributes:
+        maps: (N, h, w) in [0, 1].
+        placements: (N, 2, 3) map px -> source px.
+    """
+
+    maps: Floats
+    placements: Floats
+
+    def __post_init__(self) -> None:
+        maps = _rows(self.maps, np.float32, (None, None, None), "maps")
+        placements = _rows(self.placements, np.float32, (len(maps), 2, 3), "placements")
+        object.__setattr__(self, "maps", maps)
+        object.__setattr__(self, "placements", placements)
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """When a stage worked on a frame: `begin` and `end` by ``time.perf_counter()``."""
@@ -231,6 +253,7 @@ class Result:
         raw: (N, K, 2) keypoints as the pose network gave them, row-aligned with `tracks`.
         detector_ran: whether this was a detector frame.
         marks: stage timings.
+        heat: what the pose network answered, where the estimator keeps it.
     """
 
     frame: Frame
@@ -238,3 +261,4 @@ class Result:
     raw: Floats
     detector_ran: bool
     marks: tuple[Mark, ...] = ()
+    heat: Heat | None = None

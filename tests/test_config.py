@@ -87,8 +87,8 @@ def test_an_error_names_file_and_line_and_what_was_meant(
 
 
 def test_errors_of_flags_sets_and_variables_name_their_place(tmp_path: Path) -> None:
-    names = {"drawing.style": "--skeleton-style"}
-    with pytest.raises(ConfigError, match=r"^--skeleton-style: drawing.style: .*got 'alphapose'"):
+    names = {"drawing.style": "--style"}
+    with pytest.raises(ConfigError, match=r"^--style: drawing.style: .*got 'alphapose'"):
         load_config(flags={"drawing.style": "alphapose"}, flag_names=names)
     with pytest.raises(ConfigError, match=r"^--set tracker.max_age: unknown key .*did you mean"):
         load_config(sets=["tracker.max_age=2"])

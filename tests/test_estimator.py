@@ -129,6 +129,28 @@ def test_it_equals_the_slow_obvious_way(graph: Path, estimator: Estimator) -> No
     np.testing.assert_allclose(poses.scores[0], scores[0], atol=0.05)
 
 
+def test_heat_maps_are_hottest_at_the_keypoints(graph: Path) -> None:
+    estimator = Estimator.load(graph, keep_heat=True, max_batch=2)
+    image = _lit((640, 480), (200, 150), (420, 300), (100, 400))
+    boxes = [[150, 100, 250, 250], [380, 200, 460, 400], [60, 300, 140, 470]]
+    estimator(image, boxes)
+    heat = estimator.take_heat()
+    assert heat is not None
+    assert heat.maps.shape == (3, 256, 192)
+    for one, placement, spot in zip(
+        heat.maps, heat.placements, [(200, 150), (420, 300), (100, 400)], strict=True
+    ):
+        assert 0 < one.max() <= 1
+        y, x = np.unravel_index(one.argmax(), one.shape)
+        np.testing.assert_allclose(placement @ np.array([x, y, 1]), spot, atol=1.5)
+    assert estimator.take_heat() is None  # taken once
+
+
+def test_no_heat_map_is_kept_unasked(estimator: Estimator) -> None:
+    estimator(_lit((64, 48), (20, 20)), [[0, 0, 40, 40]])
+    assert estimator.take_heat() is None
+
+
 def test_the_score_scale_of_the_card_divides_the_scores(graph: Path) -> None:
     image = _lit((100, 100), (50, 50))
     card = find(graph, task="pose").card

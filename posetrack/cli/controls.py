@@ -19,6 +19,7 @@ from posetrack.types import Image, Result
 
 if TYPE_CHECKING:
     from posetrack.media.live import LiveSource
+    from posetrack.media.painter import Painter
     from posetrack.media.recorder import Recorder
     from posetrack.media.source import Source
 
@@ -31,7 +32,7 @@ class LiveControls:
     Args:
         source: what is read.
         schedule: its interval is what + and - change.
-        paint: draws a result.
+        painter: draws a result.
         recorder: what ``r`` switches.
         quit_: what ``q`` does.
         mirror: show, and draw, everything left to right.
@@ -48,7 +49,7 @@ class LiveControls:
         source: Source | LiveSource,
         schedule: Schedule,
         *,
-        paint: Callable[[Result], Image],
+        painter: Painter,
         recorder: Recorder,
         quit_: Callable[[], None],
         mirror: bool = False,
@@ -57,7 +58,7 @@ class LiveControls:
         self.paused, self.drawing, self.dropped = False, True, 0
         self._stride, self._drawn = stride, 0
         self._source, self._schedule, self._recorder = source, schedule, recorder
-        self._paint, self._quit, self._mirror = paint, quit_, mirror
+        self._painter, self._quit, self._mirror = painter, quit_, mirror
 
     def draw(self, result: Result) -> Image:
         """The picture of a result; called in the output thread."""
@@ -65,7 +66,7 @@ class LiveControls:
         self.dropped = result.frame.index // self._stride + 1 - self._drawn
         if self._mirror:
             result = mirrored(result)
-        return self._paint(result) if self.drawing else result.frame.image
+        return self._painter(result) if self.drawing else self._painter.plain(result)
 
     def press(self, key: str, shown: tuple[Result, Image]) -> None:
         """Do what `key` stands for."""

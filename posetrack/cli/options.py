@@ -92,11 +92,17 @@ FLAGS = tuple(Flag(*row) for row in (
     ("--records/--no-json", bool, "output.records", OUTPUT, "Write records or not."),
     ("--save", str, "output.save", OUTPUT, f"Also write: {', '.join(FORMATS)}."),
     ("--output-size", int, "output.size", OUTPUT, "Longer side of the pictures, px.", 0),
-    ("--draw", str, "drawing.layers", DRAWING, "Of boxes,ids,keypoints,limbs,trails those wanted."),
-    ("--skeleton-style", str, "drawing.style", DRAWING, "Colours: side, id, mmpose or openpose."),
+    ("--style", str, "drawing.style", DRAWING, "default, openpose, mmpose or minimal."),
+    ("--draw", str, "drawing.layers", DRAWING,
+     "Of boxes,ids,keypoints,limbs,trails,heatmap those wanted; default the style's."),
+    ("--colours", str, "drawing.colours", DRAWING,
+     "Colours: side, id, mmpose or openpose; default the style's."),
     ("--skeleton", str, "drawing.skeleton", DRAWING, "Draw this set's limbs: a name or a file."),
     ("--show-kpt-idx/--no-kpt-idx", bool, "drawing.keypoint_index", DRAWING, "Number keypoints."),
-    ("--background", str, "drawing.background", DRAWING, "image (or default), black or blur."),
+    ("--background", str, "drawing.background", DRAWING, "picture (the default), black or blur."),
+    ("--blur-faces/--no-blur-faces", bool, "drawing.blur_faces", DRAWING, "Hide who people are."),
+    ("--compare", str, "drawing.compare", DRAWING,
+     "Beside the picture: raw (people before smoothing) or source (nobody drawn)."),
     ("--det-label", int, "tracker.det_label", MMDEPLOY, "Class to track."),
     ("--det-thr", float, "tracker.det_thr", MMDEPLOY, "Score a detection needs."),
     ("--det-min-bbox-size", float, "tracker.det_min_bbox_size", MMDEPLOY, "Smallest one, px."),
@@ -152,10 +158,12 @@ PrintConfig = Annotated[
 CONTEXT = {"token_normalize_func": lambda name: name.replace("_", "-")}
 """Context settings of a command whose options may be written with underscores."""
 
-# MMDeploy's words for what has another name here.
+DRAWING_ONLY = tuple(sorted({flag.setting for flag in FLAGS if flag.panel != DRAWING}))
+"""What `with_flags` leaves out for a command that only draws."""
+
+# Words, MMDeploy's among them, for what has another name in the settings.
 _WORDS = {
-    "drawing.background": {"default": "image"},
-    "drawing.skeleton": {"coco_wholebody": "coco-wholebody"},
+    "drawing.background": {"default": "image", "picture": "image"},
     "output.size": {0: None},  # as large as the input
 }
 
@@ -232,6 +240,16 @@ def resolve(parameters: Mapping[str, Any]) -> RunConfig:
         sets=sets,
         environment=os.environ,
     )
+
+
+def drawing_flags(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Dotted setting -> value of the flags of how pictures look, as far as they were given."""
+    given = {}
+    for flag in FLAGS:
+        value = parameters.get(flag.parameter)
+        if flag.panel == DRAWING and value is not None:
+            given[flag.setting] = _WORDS.get(flag.setting, {}).get(value, value)  # type: ignore[attr-defined]
+    return given
 
 
 def _interval(word: str) -> dict[str, Any]:

@@ -26,10 +26,10 @@ from posetrack.detector import Detector
 from posetrack.embedder import Embedder
 from posetrack.errors import BackendMissing, ConfigError
 from posetrack.estimator import Estimator
-from posetrack.media.drawing import Style
 from posetrack.media.painter import Painter
 from posetrack.media.sink import Sink
 from posetrack.media.source import Source, open_source
+from posetrack.media.styles import STYLES
 from posetrack.perception import BoxesOf, Perception
 from posetrack.records import Header
 from posetrack.region import Region, open_region
@@ -155,7 +155,7 @@ def load_networks(
             detector.warm_up()
         model, backend = _load(config, "pose", threads, allow_unverified)
         stack.callback(backend.close)
-        estimator = Estimator(model, backend)
+        estimator = Estimator(model, backend, keep_heat=config.drawing.heat)
         estimator.warm_up()
         hands, face = (
             _part(config, name, stack, threads, allow_unverified)
@@ -272,12 +272,16 @@ def _model_name(config: RunConfig, task: Task) -> str | None:
 def make_painter(config: RunConfig, threshold: float | None) -> Painter:
     """What draws the results, without keypoints of a score below `threshold`."""
     chosen = config.drawing
-    style = Style(
-        layers=frozenset(chosen.layers),
-        scheme=chosen.style,
+    base = STYLES[chosen.style]
+    style = replace(
+        base,
+        layers=base.layers if chosen.layers is None else frozenset(chosen.layers),
+        scheme=chosen.colours or base.scheme,
         keypoint_index=chosen.keypoint_index,
         background=chosen.background,
-        thickness=chosen.thickness,
+        blur_faces=chosen.blur_faces,
+        compare=chosen.compare,
+        thickness=base.thickness * chosen.thickness,
         trail_s=chosen.trail_s,
     )
     if threshold is not None:
@@ -289,8 +293,12 @@ def make_painter(config: RunConfig, threshold: float | None) -> Painter:
 
 
 def output_size(config: RunConfig, source: Source) -> tuple[int, int]:
-    """(width, height) of the output: the source's, or scaled to the longer side asked."""
+    """(width, height) of the output: the source's, twice as wide where two pictures are compared,
+    or scaled to the longer side asked.
+    """
     width, height = source.size
+    if config.drawing.compare is not None:
+        width *= 2
     if config.output.size is None:
         return width, height
     ratio = config.output.size / max(width, height)

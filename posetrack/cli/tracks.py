@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_text
 import re
 import shutil
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from posetrack.cli import options
 from posetrack.errors import ConfigError, PosetrackError
 from posetrack.revision.relink import MAX_GAP_S
 from posetrack.revision.smooth import CUTOFF_HZ, FILL_GAP_S
@@ -185,22 +185,31 @@ def smooth(
     _write(changed, file, output)
 
 
-@app.command()
+@app.command(context_settings=options.CONTEXT)
+@options.with_flags(without=options.DRAWING_ONLY)
 def draw(
+    ctx: typer.Context,
     file: File,
     video: Annotated[str, typer.Argument(help="What the records were made from.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Annotated video.")] = None,
 ) -> None:
-    """The annotated video of (repaired) records; no model runs."""
+    """The annotated video of (repaired) records; no model runs.
+
+    It looks as the run was told, but for the flags given here.
+    """
     from posetrack.cli import outputs, session
     from posetrack.cli.revised import visible_score
-    from posetrack.config import RunConfig
+    from posetrack.config import load_config
     from posetrack.runner import replay
 
     recording = _read(file)
     known = recording.header.settings
-    made = {name: known[name] for name in ("source", "drawing") if name in known}
-    settings = RunConfig.model_validate_json(json_text.dumps(made))
+    made = {
+        f"{section}.{name}": value
+        for section in ("source", "drawing")
+        for name, value in known.get(section, {}).items()
+    }
+    settings = load_config(flags=made | options.drawing_flags(ctx.params))
     source = session.open_input(settings, video)
     if source.size != recording.header.size:
         found, wanted = ("x".join(map(str, s)) for s in (source.size, recording.header.size))
@@ -208,7 +217,8 @@ def draw(
         raise ConfigError(f"{video} is {found}, the records are of {wanted}: name their source")
     chosen = outputs.places(settings, source, output=output, records=None)
     chosen = outputs.Places(chosen.picture, None)
-    sinks = outputs.make_sinks(chosen, source, recording.header, size=source.size)
+    size = session.output_size(settings, source)
+    sinks = outputs.make_sinks(chosen, source, recording.header, size=size)
     painter = session.make_painter(settings, visible_score(recording.header))
     go = partial(replay, source, recording, sinks, draw=painter)
     summary = session.watched(f"drawing {source.name}", source, go)

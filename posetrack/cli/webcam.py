@@ -111,7 +111,7 @@ def webcam(
         controls = LiveControls(
             source,
             perception.schedule,
-            paint=session.make_painter(settings, perception.visible_score),
+            painter=session.make_painter(settings, perception.visible_score),
             recorder=recorder,
             quit_=stop,
             mirror=mirror,

@@ -24,11 +24,18 @@ def mirrored(result: Result) -> Result:
         keypoints=_turned(tracks.poses.keypoints, last),
         boxes=_turned(tracks.poses.boxes[:, [2, 1, 0, 3]].reshape(-1, 2, 2), last).reshape(-1, 4),
     )
+    heat = result.heat
+    if heat is not None:
+        turn = np.array([[-1, 0], [0, 1]], np.float32)
+        heat = replace(
+            heat, placements=turn @ heat.placements + np.array([[0, 0, last], [0, 0, 0]])
+        )
     return replace(
         result,
         frame=replace(frame, image=image),
         tracks=replace(tracks, poses=poses),
         raw=_turned(result.raw, last),
+        heat=heat,
     )
 
 

@@ -1,14 +1,20 @@
-"""From a result to its picture: background, trails, people."""
+"""From a result to its picture: hidden faces, background, heat map, trails, people."""
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
-from posetrack.media.drawing import Style, draw
+from posetrack.media.drawing import draw
+from posetrack.media.heat import draw_heat
+from posetrack.media.labels import Spots
+from posetrack.media.overlay import write_words
 from posetrack.media.palette import INK, id_colour
+from posetrack.media.privacy import hide_heads
+from posetrack.media.styles import Style
 from posetrack.types import Floats, Image, Result, Tracks
 
 _SHIFT = 4
@@ -55,7 +61,7 @@ class Trails:
 
 
 class Painter:
-    """The picture of each result in turn; keeps the history that trails need.
+    """The picture of each result in turn; keeps the history that trails and labels need.
 
     The frame's own image is never touched.
     """
@@ -63,15 +69,45 @@ class Painter:
     def __init__(self, style: Style | None = None) -> None:
         self.style = Style() if style is None else style
         self._trails = Trails(self.style.trail_s) if "trails" in self.style.layers else None
+        self._spots: Spots = {}
+        self._raw_spots: Spots = {}
 
     def __call__(self, result: Result) -> Image:
-        """(H, W, 3) a new picture with the tracks of `result` drawn."""
-        picture = background(result.frame.image, self.style.background)
+        """(H, W, 3) a new picture with the tracks of `result`; twice as wide to compare."""
+        style = self.style
+        plain = self._faceless(result)
+        picture = background(plain, style.background)
+        left = picture
+        if style.compare == "source":
+            left = plain.copy()
+        elif style.compare == "raw":
+            left = picture.copy()
+            poses = replace(result.tracks.poses, keypoints=result.raw)
+            draw(left, replace(result.tracks, poses=poses), style, self._raw_spots)
+        if result.heat is not None and "heatmap" in style.layers:
+            draw_heat(picture, result.heat)
         if self._trails is not None:
             self._trails.update(result.tracks, result.frame.pts_s)
-            self._trails.draw(picture, thickness=self.style.thickness)
-        draw(picture, result.tracks, self.style)
-        return picture
+            self._trails.draw(picture, thickness=style.thickness)
+        draw(picture, result.tracks, style, self._spots)
+        if style.compare is None:
+            return picture
+        write_words(left, [style.compare])
+        write_words(picture, ["smoothed" if style.compare == "raw" else "tracked"])
+        return np.hstack((left, picture))
+
+    def plain(self, result: Result) -> Image:
+        """The picture with nobody drawn, as large as with them; faces are hidden all the same."""
+        picture = self._faceless(result)
+        return picture if self.style.compare is None else np.hstack((picture, picture))
+
+    def _faceless(self, result: Result) -> Image:
+        """The frame's image; a changed copy of it where faces are to be hidden."""
+        image = result.frame.image
+        if self.style.blur_faces and len(result.tracks):
+            image = image.copy()
+            hide_heads(image, result, threshold=self.style.threshold)
+        return image
 
 
 def background(image: Image, kind: str) -> Image:

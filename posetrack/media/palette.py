@@ -16,8 +16,9 @@ def _bgr(rgb: str) -> Colour:
     return int(rgb[4:6], 16), int(rgb[2:4], 16), int(rgb[:2], 16)
 
 
-# Okabe and Ito (2008), the dark blue lightened for video, and three of Paul Tol's to make ten.
-_ID_COLOURS = "56B4E9 E69F00 2BB98A F0E442 D55E00 CC79A7 5E8BFF DDCC77 B07CE8 88CCEE"
+# The nearest to Okabe and Ito (2008), with four more to make ten, of which any two are 20 apart
+# (CIE 1976) for normal, protan, deutan and tritan eyes alike; a test measures it.
+_ID_COLOURS = "64C8E1 E19600 009664 FAE14B C84B00 AF6496 3264E1 C8E17D AF7DE1 AFFAFA"
 IDS = tuple(_bgr(rgb) for rgb in _ID_COLOURS.split(" "))
 INK: Colour = (24, 24, 24)
 PAPER: Colour = (255, 255, 255)
@@ -46,7 +47,8 @@ def keypoint_colours(skeleton: Skeleton, scheme: Scheme) -> tuple[Colour, ...]:
 def limb_colours(skeleton: Skeleton, scheme: Scheme) -> tuple[Colour, ...]:
     """One colour a limb: that of the side it lies on; a limb across the body is middle."""
     if scheme == "openpose":
-        return _rainbow(len(skeleton.limbs))
+        # OpenPose's own eighteen points have eighteen colours and seventeen limbs.
+        return _rainbow(max(len(skeleton), len(skeleton.limbs)))[: len(skeleton.limbs)]
     sides = _SIDES["mmpose" if scheme == "mmpose" else "side"]
     made = []
     for a, b in skeleton.limbs:

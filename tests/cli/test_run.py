@@ -151,10 +151,42 @@ def test_pictures_have_the_size_and_background_asked(
     look = ["--output-size", 160, "--background", "black", "--draw", "limbs", "--flip"]
     done = command("run", clip, *models.flags, *look, "-o", "small.mp4")
     assert done.status == 0, done.err
-    with av.open(str(tmp_path / "small.mp4")) as container:
-        image = next(container.decode(video=0)).to_ndarray(format="bgr24")
+    image = first_picture(tmp_path / "small.mp4")
     assert image.shape[:2] == (120, 160)
     assert np.median(image) < 20
+
+
+def first_picture(path: Path) -> np.ndarray:
+    with av.open(str(path)) as container:
+        return next(container.decode(video=0)).to_ndarray(format="bgr24")
+
+
+def test_styles_faces_heat_and_comparisons_are_flags(
+    command: Run, models, clip: Path, tmp_path: Path
+) -> None:
+    looks = {
+        "plain": ["--draw", ""],
+        "openpose": ["--style", "openpose"],
+        "minimal": ["--style", "minimal", "--colours", "side"],
+        "hidden": ["--blur-faces", "--draw", ""],
+        "heat": ["--draw", "heatmap"],
+        "both": ["--compare", "raw", "--style", "mmpose"],
+    }
+    pictures = {}
+    for name, flags in looks.items():
+        out = f"{name}.mp4"
+        done = command("run", clip, *models.flags, *flags, "--duration", 0.1, "-o", out)
+        assert done.status == 0, done.err
+        pictures[name] = first_picture(tmp_path / out)
+    assert len({picture.tobytes() for picture in pictures.values()}) == len(looks)
+    height, width = pictures["plain"].shape[:2]
+    assert pictures["both"].shape[:2] == (height, 2 * width)
+
+
+def test_heat_maps_are_refused_where_records_are_drawn(command: Run, models, clip: Path) -> None:
+    done = command("run", clip, *models.flags, "--draw", "heatmap", "--smooth", "offline")
+    assert done.status == 2
+    assert done.err.startswith("posetrack: --draw: drawing.layers has heatmap")
 
 
 def test_every_flag_of_mmdeploys_demo_is_understood(

@@ -114,6 +114,13 @@ def test_repaired_tracks_are_drawn_without_a_model(command: Run, models, tmp_pat
     make_clip(clip, frames=12)
     assert command("run", clip, *models.flags).status == 0
     records = tmp_path / "walk.posetrack.jsonl"
+    other = tmp_path / "other.mp4"
+    look = ["--style", "minimal", "--compare", "raw", "--background", "black"]
+    assert command("tracks", "draw", records, clip, "-o", other, *look).status == 0
+    with av.open(str(other)) as one:
+        wide = next(one.decode(video=0)).to_ndarray(format="bgr24")
+    assert wide.shape[1] == 2 * 320
+    assert np.median(wide) < 20
     drawn = tmp_path / "again.mp4"
     assert command("tracks", "draw", records, clip, "-o", drawn).status == 0
     with av.open(str(drawn)) as one, av.open(str(tmp_path / "walk.posetrack.mp4")) as two:

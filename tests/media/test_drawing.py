@@ -7,9 +7,10 @@ import pytest
 
 from posetrack.errors import ConfigError
 from posetrack.media import palette
-from posetrack.media.drawing import LAYERS, SCHEMES, Style, draw
-from posetrack.media.labels import place, tag
+from posetrack.media.drawing import draw
+from posetrack.media.labels import least_hiding, places, tag
 from posetrack.media.painter import Painter, Trails
+from posetrack.media.styles import LAYERS, SCHEMES, Style
 from posetrack.skeletons import Skeleton, load_skeleton, skeleton_names
 from posetrack.types import Frame, Poses, Result, Tracks
 
@@ -117,11 +118,40 @@ def test_predicted_people_are_dimmer():
 
 
 def test_labels_lie_outside_the_box_where_there_is_room():
-    assert place((20, 14), (100, 50, 200, 300), (640, 480)) == (100, 36)  # above
-    assert place((20, 14), (100, 5, 200, 300), (640, 480)) == (100, 301)  # below
-    assert place((20, 14), (100, 5, 200, 475), (640, 480)) == (100, 5)  # in the corner
-    assert place((20, 14), (-50, 50, 20, 300), (640, 480)) == (0, 36)
-    assert place((20, 14), (630, 50, 700, 300), (640, 480)) == (620, 36)
+    def first(*box):
+        return next(places((20, 14), box, (640, 480)))[1][:2]
+
+    assert first(100, 50, 200, 300) == (100, 36)  # above
+    assert first(100, 5, 200, 300) == (100, 301)  # below
+    assert first(100, 5, 200, 475) == (201, 5)  # beside
+    assert first(0, 0, 640, 480) == (0, 0)  # in the corner
+    assert first(-50, 50, 20, 300) == (0, 36)
+    assert first(630, 50, 700, 300) == (620, 36)
+
+
+def spot(*others, kept=None):
+    """The place of a label for somebody who stands in the middle, and its number."""
+    free = places((20, 14), (100, 100, 200, 300), (640, 480))
+    return least_hiding(free, others, kept)
+
+
+def test_labels_go_where_they_hide_nobody():
+    neighbour = (90.0, 20.0, 150.0, 120.0)  # stands where the label would be
+    assert spot()[1][:2] == (100, 86)
+    assert spot(neighbour)[1][:2] == (180, 86)
+    assert spot((0.0, 0.0, 640.0, 480.0))[0] == 0  # somebody is everywhere
+
+
+def test_a_label_stays_where_it_was_until_somebody_comes_there():
+    assert spot((198.0, 0.0, 260.0, 95.0), kept=1)[0] == 1  # a tenth of it is covered
+    assert spot((150.0, 0.0, 260.0, 95.0), kept=1)[0] == 0
+
+
+def test_two_labels_never_hide_each_other():
+    image = grey()
+    spots = {}
+    draw(image, people((300, 200), (302, 200), ids=[1, 2]), Style(), spots)
+    assert len(set(spots.values())) == 2
 
 
 def test_a_tag_has_its_height_and_is_shared():

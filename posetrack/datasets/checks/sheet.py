@@ -17,8 +17,9 @@ from posetrack.datasets.coco import CocoFile, Row, write_bytes
 from posetrack.datasets.stores import Stores
 from posetrack.errors import ConfigError, SinkError
 from posetrack.geometry import CropTransform, xywh_to_xyxy
-from posetrack.media.drawing import Style, draw
+from posetrack.media.drawing import draw
 from posetrack.media.palette import INK, PAPER
+from posetrack.media.styles import Style
 from posetrack.skeletons import Skeleton
 from posetrack.types import Image, Poses, Tracks
 

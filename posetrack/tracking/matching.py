@@ -10,19 +10,18 @@ from posetrack.geometry import iou_matrix
 from posetrack.tracking.association import (
     People,
     distance_scores,
-    keep_one_each,
     nobody_competes,
     oks_between,
     pair,
     strong,
 )
+from posetrack.tracking.duplicates import keep_one_each, without_nested
 from posetrack.tracking.looks import likeness
-from posetrack.tracking.motion import ConstantVelocity, from_centres
+from posetrack.tracking.motion import ConstantVelocity, Doubles, from_centres
 from posetrack.tracking.rules import Rules
 from posetrack.types import Bools, Floats, Ints
 
 _LEAST_DISTANCE_SCORE = -100.0  # MMDeploy's
-
 
 _UNLIKE = np.float32(0.5)
 """Who wears so little of the same is somebody else."""
@@ -43,6 +42,7 @@ class Expected:
         seen: (T,) seen in the last frame.
         alive: (T,) not unseen for too long.
         hits: (T,) frames seen.
+        unseen_s: (T,) since last seen.
     """
 
     people: People
@@ -51,6 +51,7 @@ class Expected:
     seen: Bools
     alive: Bools
     hits: Ints
+    unseen_s: Doubles
 
     def boxes(self) -> Floats:
         """(T, 4) by the box filters."""
@@ -86,18 +87,25 @@ def match(
         settings.pose_nms,
         apart=(lambda: _told_apart(similarity, own, tracks)) if by_continuity else None,
     )
+    known = (own >= 0) & tracks.seen[own] if t else own >= 0
+    left = without_nested(people, left, known, among, rules)
     row_of = np.full(t, -1)
     if not t:
         return row_of, left
     left = left.copy()
-    threshold = _LEAST_DISTANCE_SCORE
+    wide = gates(tracks.unseen_s, rules)
+    threshold = np.full(t, _LEAST_DISTANCE_SCORE)
+    elsewhere = np.zeros_like(similarity, np.bool_)
     if settings.association != "mahalanobis":
-        threshold = settings.match_oks if settings.association == "oks" else settings.match_iou
+        least = settings.match_oks if settings.association == "oks" else settings.match_iou
+        threshold = least * wide
+        # A pose of its own box that is not where it was is somebody else's, overlap or not.
+        elsewhere = (own[:, None] == np.arange(t)) & tracks.seen & (similarity < threshold)
         if settings.likeness_weight:
-            rows, columns = _among_seen(people, similarity, own, left, tracks, rules)
+            rows, columns = _among_seen(people, similarity, own, left, tracks, threshold, rules)
         else:
-            fitting = _continuity(similarity, own) >= threshold
-            rows = np.flatnonzero(left & fitting & (own >= 0) & tracks.seen[own])
+            fitting = (own >= 0) & (_continuity(similarity, own) >= threshold[own])
+            rows = np.flatnonzero(left & fitting & tracks.seen[own])
             columns = own[rows]
         row_of[columns], left[rows] = rows, False
     for stage in ("seen", "all"):
@@ -108,28 +116,43 @@ def match(
         if stage == "seen":
             free &= tracks.seen
         else:
-            free &= (tracks.seen | strong(people, rules)[:, None]) & tracks.alive
+            free &= (tracks.seen | strong(people, rules)[:, None]) & tracks.alive & ~elsewhere
         if not free.any():
             continue
         if stage == "all":
             if settings.likeness_weight:
                 free &= ~(likeness(people.looks, tracks.people.looks) < _UNLIKE)
-            similarity, threshold = iou_matrix(people.boxes, tracks.boxes()), settings.match_iou
-        chosen = np.where(free, similarity, -np.inf)
-        rows, columns = pair(chosen, threshold, settings.assignment)
+            similarity, threshold = (
+                iou_matrix(people.boxes, tracks.boxes()),
+                settings.match_iou * wide,
+            )
+        chosen = np.where(free & (similarity >= threshold), similarity, -np.inf)
+        rows, columns = pair(chosen, _LEAST_DISTANCE_SCORE, settings.assignment)
         row_of[columns], left[rows] = rows, False
     return row_of, left
 
 
+def gates(unseen_s: Doubles, rules: Rules) -> Doubles:
+    """(T,) in (0, 1]: how much of the least similarities is asked of tracks unseen for so long."""
+    half_s = rules.settings.gate_time_s
+    return np.ones(len(unseen_s)) if half_s is None else np.exp2(-unseen_s / half_s)
+
+
 def _among_seen(
-    people: People, similarity: Floats, own: Ints, left: Bools, tracks: Expected, rules: Rules
+    people: People,
+    similarity: Floats,
+    own: Ints,
+    left: Bools,
+    tracks: Expected,
+    threshold: Doubles,
+    rules: Rules,
 ) -> tuple[Ints, Ints]:
     """Rows and columns of the tracks seen in the last frame, by the best sum for all.
 
     Where people cross, each one's box may show the other: what they wear tells them apart.
     """
     settings = rules.settings
-    allowed = (similarity >= settings.match_oks) & left[:, None] & tracks.seen
+    allowed = (similarity >= threshold) & left[:, None] & tracks.seen
     rows, columns = allowed.nonzero()
     if nobody_competes(rows, columns):
         return rows, columns

@@ -48,7 +48,9 @@ def keep_one_each(
     return left
 
 
-def without_nested(people: People, left: Bools, known: Bools, oks: Floats, rules: Rules) -> Bools:
+def without_nested(
+    people: People, left: Bools, known: Callable[[], Bools], oks: Floats, rules: Rules
+) -> Bools:
     """(N,) rows `left` without figures drawn over somebody who is seen better.
 
     A crop that holds a person and something like one, or parts of two, gives a figure that
@@ -56,7 +58,7 @@ def without_nested(people: People, left: Bools, known: Bools, oks: Floats, rules
     person's. So that people who cross are not taken for one, who is known goes only for the limbs.
 
     Args:
-        known: (N,) who was seen in the last frame.
+        known: makes the (N,) who were seen in the last frame; most frames do not need it.
         oks: (N, N) of the poses.
     """
     least = rules.settings.nested_oks
@@ -78,7 +80,7 @@ def without_nested(people: People, left: Bools, known: Bools, oks: Floats, rules
     limit = _SAME_POINT * smaller[rows, others, None] * rules.variance  # (P, K)
     one = (offset * offset).sum(axis=-1) < limit
     one &= people.visible[rows] & people.visible[others]
-    goes = ~known[rows] | (one.sum(axis=1) * _SHARED >= one.shape[1])
+    goes = ~known()[rows] | (one.sum(axis=1) * _SHARED >= one.shape[1])
     drawn_over = np.zeros_like(alike)
     drawn_over[rows[goes], others[goes]] = True
     drawn_over |= drawn_over.T

@@ -87,49 +87,54 @@ def match(
         settings.pose_nms,
         apart=(lambda: _told_apart(similarity, own, tracks)) if by_continuity else None,
     )
-    known = (own >= 0) & tracks.seen[own] if t else own >= 0
-    left = without_nested(people, left, known, among, rules)
+    left = without_nested(people, left, lambda: _known(own, tracks), among, rules)
     row_of = np.full(t, -1)
     if not t:
         return row_of, left
     left = left.copy()
     wide = gates(tracks.unseen_s, rules)
-    threshold = np.full(t, _LEAST_DISTANCE_SCORE)
-    elsewhere = np.zeros_like(similarity, np.bool_)
-    if settings.association != "mahalanobis":
-        least = settings.match_oks if settings.association == "oks" else settings.match_iou
-        threshold = least * wide
-        # A pose of its own box that is not where it was is somebody else's, overlap or not.
-        elsewhere = (own[:, None] == np.arange(t)) & tracks.seen & (similarity < threshold)
+    least = settings.match_oks if settings.association == "oks" else settings.match_iou
+    threshold = least * wide
+    itself = own[:, None] == np.arange(t)
+    possible = (track_ids < 0)[:, None] | itself
+
+    def take(similarity: Floats, allowed: Bools) -> None:
+        """Pair what is allowed and not yet taken."""
+        allowed = allowed & possible & left[:, None] & (row_of < 0)
+        if allowed.any():
+            chosen = np.where(allowed, similarity, -np.inf)
+            rows, columns = pair(chosen, _LEAST_DISTANCE_SCORE, settings.assignment)
+            row_of[columns], left[rows] = rows, False
+
+    if settings.association == "mahalanobis":
+        take(similarity, (similarity >= _LEAST_DISTANCE_SCORE) & tracks.seen)
+    else:
         if settings.likeness_weight:
             rows, columns = _among_seen(people, similarity, own, left, tracks, threshold, rules)
         else:
-            fitting = (own >= 0) & (_continuity(similarity, own) >= threshold[own])
-            rows = np.flatnonzero(left & fitting & tracks.seen[own])
+            rows = np.flatnonzero(left & _known(own, tracks))
+            rows = rows[similarity[rows, own[rows]] >= threshold[own[rows]]]
             columns = own[rows]
         row_of[columns], left[rows] = rows, False
-    for stage in ("seen", "all"):
-        if not left.any():
-            break
-        free = (track_ids < 0)[:, None] | (own[:, None] == np.arange(t))
-        free &= left[:, None] & (row_of < 0)
-        if stage == "seen":
-            free &= tracks.seen
-        else:
-            free &= (tracks.seen | strong(people, rules)[:, None]) & tracks.alive & ~elsewhere
-        if not free.any():
-            continue
-        if stage == "all":
-            if settings.likeness_weight:
-                free &= ~(likeness(people.looks, tracks.people.looks) < _UNLIKE)
-            similarity, threshold = (
-                iou_matrix(people.boxes, tracks.boxes()),
-                settings.match_iou * wide,
-            )
-        chosen = np.where(free & (similarity >= threshold), similarity, -np.inf)
-        rows, columns = pair(chosen, _LEAST_DISTANCE_SCORE, settings.assignment)
-        row_of[columns], left[rows] = rows, False
+        if left.any():
+            take(similarity, (similarity >= threshold) & tracks.seen)
+        # A pose of its own box that is not where it was is somebody else's, overlap or not.
+        possible &= ~(itself & tracks.seen & (similarity < threshold))
+    if left.any():
+        take(*_overlapping(people, tracks, wide, rules))
     return row_of, left
+
+
+def _overlapping(
+    people: People, tracks: Expected, wide: Doubles, rules: Rules
+) -> tuple[Floats, Bools]:
+    """(N, T) overlap of poses and tracks, lost ones too, and where it is enough."""
+    overlap = iou_matrix(people.boxes, tracks.boxes())
+    enough = (overlap >= rules.settings.match_iou * wide) & tracks.alive
+    enough &= tracks.seen | strong(people, rules)[:, None]
+    if rules.settings.likeness_weight:
+        enough &= ~(likeness(people.looks, tracks.people.looks) < _UNLIKE)
+    return overlap, enough
 
 
 def gates(unseen_s: Doubles, rules: Rules) -> Doubles:
@@ -185,9 +190,15 @@ def _told_apart(similarity: Floats, own: Ints, tracks: Expected) -> Bools:
     expected tells that they are two. A box that slipped onto a neighbour gives the neighbour's
     pose, which fits its own track no better than the neighbour's.
     """
-    mine = (own >= 0) & tracks.seen[own]
+    mine = _known(own, tracks)
     better = _continuity(similarity, own)[:, None] >= similarity[:, own] + _MARGIN
     return np.asarray(better & better.T & mine[:, None] & mine)
+
+
+def _known(own: Ints, tracks: Expected) -> Bools:
+    """(N,) poses from the box of somebody seen in the last frame."""
+    known = own >= 0
+    return known & tracks.seen[own] if len(tracks.ids) else known
 
 
 def column_of(track_ids: Ints, ids: Ints) -> Ints:
@@ -218,7 +229,7 @@ def _similarities(people: People, tracks: Expected, rules: Rules) -> tuple[Float
 def _rank(people: People, own: Ints, similarity: Floats, tracks: Expected, rules: Rules) -> Ints:
     """(N,) which pose stays when two are one person; the highest is the best."""
     total = people.scores.sum(axis=1)
-    seen = (own >= 0) & tracks.seen[own] if len(tracks.ids) else own >= 0
+    seen = _known(own, tracks)
     if rules.settings.duplicates == "score":
         keys = [total, seen]
     else:

@@ -37,7 +37,7 @@ def people(*points: Floats, scores: tuple[float, ...]) -> People:
 def kept(both: People, known: Bools) -> list[bool]:
     oks = oks_between(both, both, RULES)
     assert oks[0, 1] < RULES.settings.pose_nms
-    return list(without_nested(both, np.ones(len(both), bool), known, oks, RULES).tolist())
+    return list(without_nested(both, np.ones(len(both), bool), lambda: known, oks, RULES).tolist())
 
 
 def test_of_doubles_the_highest_rank_stays_and_unusable_rows_kill_nobody() -> None:

@@ -48,13 +48,13 @@ def clip_boxes(boxes: Floats, size: tuple[int, int]) -> Floats:
 
 def iou_matrix(a: Floats, b: Floats) -> Floats:
     """(N, M) intersection over union of boxes (N, 4) and (M, 4); 0 where the union is empty."""
-    overlap = _overlap(a, b)
+    overlap = intersection(a, b)
     area = box_area(a)
     union = area[:, None] + (area if b is a else box_area(b)) - overlap
     return np.asarray(overlap / np.maximum(union, _TINY), np.float32)
 
 
-def _overlap(a: Floats, b: Floats) -> Floats:
+def intersection(a: Floats, b: Floats) -> Floats:
     """(N, M) px^2 that boxes (N, 4) and (M, 4) share."""
     top_left = np.maximum(a[:, None, :2], b[None, :, :2])
     bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
@@ -64,7 +64,7 @@ def _overlap(a: Floats, b: Floats) -> Floats:
 
 def covered_share(boxes: Floats) -> Floats:
     """(N,) the largest share of each box (N, 4) that lies in one of the others."""
-    overlap = _overlap(boxes, boxes)
+    overlap = intersection(boxes, boxes)
     np.fill_diagonal(overlap, 0)
     most = overlap.max(axis=1, initial=0)
     return np.asarray(most / np.maximum(box_area(boxes), _TINY), np.float32)

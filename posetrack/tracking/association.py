@@ -11,7 +11,6 @@ from posetrack.geometry import (
     box_area,
     box_diagonal,
     clip_boxes,
-    greedy_nms,
     keypoints_to_boxes,
     oks_matrix,
 )
@@ -141,34 +140,6 @@ def distance_scores(rows: People, tracks: People, rules: Rules, age_frames: Ints
     mean = (distance * inside).sum(axis=2) / np.maximum(count, 1)
     score = count / inside.shape[2] - mean
     return np.asarray(np.where(count >= rules.min_keypoints, score, _NEVER), np.float32)
-
-
-def keep_one_each(
-    similarity: Floats,
-    usable: Bools,
-    rank: Callable[[], Ints],
-    threshold: float,
-    *,
-    apart: Callable[[], Bools] | None = None,
-) -> Bools:
-    """(N,) usable rows left when of every two that are one person the lower rank goes.
-
-    Args:
-        similarity: (N, N), symmetric.
-        usable: (N,) rows that take part.
-        rank: makes the (N,) distinct ranks, higher stays; most frames do not need them.
-        apart: makes the (N, N) pairs that are two however similar they are.
-    """
-    same = (similarity >= threshold) & usable & usable[:, None]
-    if np.count_nonzero(same) <= np.count_nonzero(usable):
-        return usable  # each is only itself
-    if apart is not None:
-        similarity = np.where(apart(), 0, similarity)
-    index = np.flatnonzero(usable)
-    left = np.zeros(len(usable), bool)
-    chosen = similarity[np.ix_(index, index)]
-    left[index] = greedy_nms(rank()[index].astype(float), chosen, threshold)
-    return left
 
 
 def load_solver() -> Callable[..., tuple[Ints, Ints]]:

@@ -10,19 +10,18 @@ from posetrack.geometry import iou_matrix
 from posetrack.tracking.association import (
     People,
     distance_scores,
-    keep_one_each,
     nobody_competes,
     oks_between,
     pair,
     strong,
 )
+from posetrack.tracking.duplicates import keep_one_each, without_nested
 from posetrack.tracking.looks import likeness
-from posetrack.tracking.motion import ConstantVelocity, from_centres
+from posetrack.tracking.motion import ConstantVelocity, Doubles, from_centres
 from posetrack.tracking.rules import Rules
 from posetrack.types import Bools, Floats, Ints
 
 _LEAST_DISTANCE_SCORE = -100.0  # MMDeploy's
-
 
 _UNLIKE = np.float32(0.5)
 """Who wears so little of the same is somebody else."""
@@ -43,6 +42,7 @@ class Expected:
         seen: (T,) seen in the last frame.
         alive: (T,) not unseen for too long.
         hits: (T,) frames seen.
+        unseen_s: (T,) since last seen.
     """
 
     people: People
@@ -51,6 +51,7 @@ class Expected:
     seen: Bools
     alive: Bools
     hits: Ints
+    unseen_s: Doubles
 
     def boxes(self) -> Floats:
         """(T, 4) by the box filters."""
@@ -86,50 +87,77 @@ def match(
         settings.pose_nms,
         apart=(lambda: _told_apart(similarity, own, tracks)) if by_continuity else None,
     )
+    left = without_nested(people, left, lambda: _known(own, tracks), among, rules)
     row_of = np.full(t, -1)
     if not t:
         return row_of, left
     left = left.copy()
-    threshold = _LEAST_DISTANCE_SCORE
-    if settings.association != "mahalanobis":
-        threshold = settings.match_oks if settings.association == "oks" else settings.match_iou
+    wide = gates(tracks.unseen_s, rules)
+    least = settings.match_oks if settings.association == "oks" else settings.match_iou
+    threshold = least * wide
+    itself = own[:, None] == np.arange(t)
+    possible = (track_ids < 0)[:, None] | itself
+
+    def take(similarity: Floats, allowed: Bools) -> None:
+        """Pair what is allowed and not yet taken."""
+        allowed = allowed & possible & left[:, None] & (row_of < 0)
+        if allowed.any():
+            chosen = np.where(allowed, similarity, -np.inf)
+            rows, columns = pair(chosen, _LEAST_DISTANCE_SCORE, settings.assignment)
+            row_of[columns], left[rows] = rows, False
+
+    if settings.association == "mahalanobis":
+        take(similarity, (similarity >= _LEAST_DISTANCE_SCORE) & tracks.seen)
+    else:
         if settings.likeness_weight:
-            rows, columns = _among_seen(people, similarity, own, left, tracks, rules)
+            rows, columns = _among_seen(people, similarity, own, left, tracks, threshold, rules)
         else:
-            fitting = _continuity(similarity, own) >= threshold
-            rows = np.flatnonzero(left & fitting & (own >= 0) & tracks.seen[own])
+            rows = np.flatnonzero(left & _known(own, tracks))
+            rows = rows[similarity[rows, own[rows]] >= threshold[own[rows]]]
             columns = own[rows]
         row_of[columns], left[rows] = rows, False
-    for stage in ("seen", "all"):
-        if not left.any():
-            break
-        free = (track_ids < 0)[:, None] | (own[:, None] == np.arange(t))
-        free &= left[:, None] & (row_of < 0)
-        if stage == "seen":
-            free &= tracks.seen
-        else:
-            free &= (tracks.seen | strong(people, rules)[:, None]) & tracks.alive
-        if not free.any():
-            continue
-        if stage == "all":
-            if settings.likeness_weight:
-                free &= ~(likeness(people.looks, tracks.people.looks) < _UNLIKE)
-            similarity, threshold = iou_matrix(people.boxes, tracks.boxes()), settings.match_iou
-        chosen = np.where(free, similarity, -np.inf)
-        rows, columns = pair(chosen, threshold, settings.assignment)
-        row_of[columns], left[rows] = rows, False
+        if left.any():
+            take(similarity, (similarity >= threshold) & tracks.seen)
+        # A pose of its own box that is not where it was is somebody else's, overlap or not.
+        possible &= ~(itself & tracks.seen & (similarity < threshold))
+    if left.any():
+        take(*_overlapping(people, tracks, wide, rules))
     return row_of, left
 
 
+def _overlapping(
+    people: People, tracks: Expected, wide: Doubles, rules: Rules
+) -> tuple[Floats, Bools]:
+    """(N, T) overlap of poses and tracks, lost ones too, and where it is enough."""
+    overlap = iou_matrix(people.boxes, tracks.boxes())
+    enough = (overlap >= rules.settings.match_iou * wide) & tracks.alive
+    enough &= tracks.seen | strong(people, rules)[:, None]
+    if rules.settings.likeness_weight:
+        enough &= ~(likeness(people.looks, tracks.people.looks) < _UNLIKE)
+    return overlap, enough
+
+
+def gates(unseen_s: Doubles, rules: Rules) -> Doubles:
+    """(T,) in (0, 1]: how much of the least similarities is asked of tracks unseen for so long."""
+    half_s = rules.settings.gate_time_s
+    return np.ones(len(unseen_s)) if half_s is None else np.exp2(-unseen_s / half_s)
+
+
 def _among_seen(
-    people: People, similarity: Floats, own: Ints, left: Bools, tracks: Expected, rules: Rules
+    people: People,
+    similarity: Floats,
+    own: Ints,
+    left: Bools,
+    tracks: Expected,
+    threshold: Doubles,
+    rules: Rules,
 ) -> tuple[Ints, Ints]:
     """Rows and columns of the tracks seen in the last frame, by the best sum for all.
 
     Where people cross, each one's box may show the other: what they wear tells them apart.
     """
     settings = rules.settings
-    allowed = (similarity >= settings.match_oks) & left[:, None] & tracks.seen
+    allowed = (similarity >= threshold) & left[:, None] & tracks.seen
     rows, columns = allowed.nonzero()
     if nobody_competes(rows, columns):
         return rows, columns
@@ -162,9 +190,15 @@ def _told_apart(similarity: Floats, own: Ints, tracks: Expected) -> Bools:
     expected tells that they are two. A box that slipped onto a neighbour gives the neighbour's
     pose, which fits its own track no better than the neighbour's.
     """
-    mine = (own >= 0) & tracks.seen[own]
+    mine = _known(own, tracks)
     better = _continuity(similarity, own)[:, None] >= similarity[:, own] + _MARGIN
     return np.asarray(better & better.T & mine[:, None] & mine)
+
+
+def _known(own: Ints, tracks: Expected) -> Bools:
+    """(N,) poses from the box of somebody seen in the last frame."""
+    known = own >= 0
+    return known & tracks.seen[own] if len(tracks.ids) else known
 
 
 def column_of(track_ids: Ints, ids: Ints) -> Ints:
@@ -195,7 +229,7 @@ def _similarities(people: People, tracks: Expected, rules: Rules) -> tuple[Float
 def _rank(people: People, own: Ints, similarity: Floats, tracks: Expected, rules: Rules) -> Ints:
     """(N,) which pose stays when two are one person; the highest is the best."""
     total = people.scores.sum(axis=1)
-    seen = (own >= 0) & tracks.seen[own] if len(tracks.ids) else own >= 0
+    seen = _known(own, tracks)
     if rules.settings.duplicates == "score":
         keys = [total, seen]
     else:

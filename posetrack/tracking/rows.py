@@ -21,13 +21,13 @@ def _reader(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
 class Rows:
     """Base of slotted dataclasses whose fields, arrays or Rows, share their first axis."""
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
 
     def _fields(self) -> tuple[Any, ...]:
         return _reader(self.__slots__)(self)
 
     def __len__(self) -> int:
-        return len(self._fields()[0])
+        return len(getattr(self, self.__slots__[0]))
 
     def __getitem__(self, index: Bools | Ints) -> Self:
         """The rows chosen by a mask or an index array."""

@@ -146,6 +146,14 @@ class TrackerSettings:
         high=1,
         above=True,
     )
+    nested_oks: float | None = _number(
+        0.2,
+        "as pose_nms, where of two boxes one lies in the other: a figure drawn too large over a "
+        "person shares only some of the limbs, and the one of the higher scores stays; None: no "
+        "difference",
+        unit="OKS",
+        high=1,
+    )
     pose_similarity: PoseSimilarity = _choice(
         "oks", "similarity of poses: of their keypoints, or of their boxes", PoseSimilarity
     )
@@ -185,6 +193,13 @@ class TrackerSettings:
         "lost tracks",
         unit="IoU",
         high=1,
+    )
+    gate_time_s: float | None = _number(
+        4.0,
+        "time unseen in which match_oks and match_iou fall to half: who was not seen for long may "
+        "be farther from where he is expected; None: they stay",
+        unit="s",
+        above=True,
     )
     birth_detection: float | None = _number(
         None,

@@ -137,6 +137,16 @@ class TrackTable(Rows):
             smooth,
         )
 
+    def move(self, moved: Bools, people: People, rules: Rules) -> None:
+        """Let the tracks `moved` (T,) stand, at rest, where `people` (M,) are.
+
+        Where somebody went unseen says nothing about his speed.
+        """
+        centres = to_centres(people.boxes)
+        self.people.keypoints[moved] = people.keypoints
+        self.velocity[moved] = 0
+        self.box[moved] = ConstantVelocity.start(centres, person_sizes(centres), rules.noise)
+
     def expected_points(self, dt_s: Doubles, rules: Rules) -> ConstantVelocity:
         """The filters of the keypoints `dt_s` (T,) after they were last seen."""
         sizes = person_sizes(self.box.position)

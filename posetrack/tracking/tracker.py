@@ -22,7 +22,7 @@ from posetrack.tracking.looks import broad_limbs, nothing
 from posetrack.tracking.matching import Expected, column_of, match
 from posetrack.tracking.motion import ConstantVelocity, from_centres, person_sizes
 from posetrack.tracking.propagation import LOST, SEEN, Proposals, merge_proposals
-from posetrack.tracking.revival import revive
+from posetrack.tracking.revival import Revival
 from posetrack.tracking.rules import Rules
 from posetrack.tracking.selection import chosen_ids
 from posetrack.tracking.settings import TrackerSettings
@@ -33,8 +33,6 @@ from posetrack.types import Bools, Detections, Floats, Image, Ints, Poses, Track
 _NOMINAL_DT_S = 1 / 30
 _PERSON_M = 1.7
 """How large a person is; the speed of depths is measured in it."""
-_YOUNG_S = 1.0
-"""So long after a birth it may turn out to be the return of somebody."""
 
 
 class Tracker:
@@ -187,10 +185,11 @@ class Tracker:
             self._embeddings.look(image, people.boxes, somebody, sure)
         if left.any():
             left &= strong(people, rules) & (proposals.track_ids < 0)
-        if self._embeddings is not None:
-            row_of, left = self._recognised(people, row_of, left, proposals.track_ids)
         if self.settings.revive_s:
-            row_of, left = self._revived(people, row_of, left)
+            back = Revival(self._table, people, rules, self._now_s, self._embeddings)
+            row_of, left = back.recognised(row_of, left, proposals.track_ids)
+            row_of, left = back.revived(row_of, left)
+            self._table = back.table
         row_of = self._see(people, row_of, proposals, poses.box_scores)
         if (least := self.settings.birth_detection) is not None:
             left &= poses.box_scores >= least
@@ -259,7 +258,7 @@ class Tracker:
         seen = table.missing == 0
         unseen_s = self._now_s + dt_s - table.seen_s
         alive = seen | (unseen_s <= self.settings.max_missing_s + 1e-9)
-        expected = Expected(self._moved(dt_s), box, table.ids, seen, alive, table.hits)
+        expected = Expected(self._moved(dt_s), box, table.ids, seen, alive, table.hits, unseen_s)
         self._soon = (dt_s, expected)
         return expected
 
@@ -268,87 +267,6 @@ class Tracker:
         ids = np.arange(self._next_id, self._next_id + len(people), dtype=np.int64)
         self._next_id += len(people)
         return TrackTable.start(ids, people, box_scores, self._rules, self._now_s)
-
-    def _recognised(
-        self, people: People, row_of: Ints, left: Bools, track_ids: Ints
-    ) -> tuple[Ints, Bools]:
-        """`row_of` (T,) and `left` (N,) after the model had a say about the tracks that were lost.
-
-        It is asked before they are known by where they are: two who come back in each other's place
-        would else be taken for each other. Where it knows nobody, the place decides as before.
-
-        Args:
-            track_ids: (N,) the track each pose's box came from, -1 from the detector.
-        """
-        lost = self._table.missing > 0
-        back = lost & (row_of >= 0)
-        candidates = left.copy()
-        candidates[row_of[back]] = True
-        if not lost.any() or (lost.sum() == candidates.sum() == back.sum() == 1):
-            return row_of, left  # nobody, or one who can be nobody else
-        known = revive(
-            people,
-            candidates,
-            np.full(len(left), self._now_s),
-            np.where(lost, -1, row_of),
-            self._table,
-            self._rules,
-            self._now_s,
-            embeddings=self._embeddings,
-            looks=False,
-        )
-        rows = known[known >= 0]
-        self._start_anew(people, known, (known >= 0) & (known != row_of))
-        kept = np.where(np.isin(row_of, rows), -1, row_of)
-        now = np.where(known >= 0, known, kept)
-        given_up = np.setdiff1d(row_of[back], now)
-        left = left.copy()
-        left[given_up] = track_ids[given_up] < 0
-        left[rows] = False
-        return now, left
-
-    def _revived(self, people: People, row_of: Ints, left: Bools) -> tuple[Ints, Bools]:
-        """`row_of` (T,) and `left` (N,), who may be new, after lost people are known by looks.
-
-        Somebody who is new may be; so may a track of the last moments, who was taken for somebody
-        new while too little was seen: it becomes part of the older one.
-        """
-        table = self._table
-        if not ((row_of < 0) & (table.missing > 0)).any():
-            return row_of, left
-        young = (row_of >= 0) & (self._now_s - table.born_s <= _YOUNG_S)
-        candidates = left.copy()
-        candidates[row_of[young]] = True
-        since_s = np.full(len(left), self._now_s)
-        since_s[row_of[young]] = table.born_s[young]
-        known = revive(
-            people,
-            candidates,
-            since_s,
-            row_of,
-            table,
-            self._rules,
-            self._now_s,
-            embeddings=self._embeddings,
-        )
-        rows = known[known >= 0]
-        if not len(rows):
-            return row_of, left
-        if self._embeddings is not None:
-            self._start_anew(people, known, known >= 0)
-        merged = young & np.isin(row_of, rows)
-        left = left & ~np.isin(np.arange(len(left)), rows)
-        row_of = np.where(known >= 0, known, row_of)
-        self._table = table[~merged]
-        return row_of[~merged], left
-
-    def _start_anew(self, people: People, known: Ints, moved: Bools) -> None:
-        """Let the tracks `moved` (T,) stand where they are now, at the rows `known` (T,).
-
-        Where somebody went unseen says nothing about his speed.
-        """
-        self._table.people.keypoints[moved] = people.keypoints[known[moved]]
-        self._table.velocity[moved] = 0
 
     def _see(self, people: People, row_of: Ints, proposals: Proposals, box_scores: Floats) -> Ints:
         """Bring every track to the present; the rows (T,) of those that live on."""

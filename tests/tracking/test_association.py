@@ -10,7 +10,6 @@ from posetrack.tracking import TrackerSettings, association, preset
 from posetrack.tracking.association import (
     People,
     distance_scores,
-    keep_one_each,
     mean_visible_score,
     oks_between,
     pair,
@@ -91,17 +90,6 @@ def test_poses_with_too_few_keypoints_are_not_usable() -> None:
 def test_a_pose_outside_the_image_is_not_usable() -> None:
     poses = Poses(A[None] + 5000, np.ones((1, 17)), np.zeros((1, 4)), np.ones(1), COCO)
     assert not read(poses, rules())[1].any()
-
-
-def test_of_doubles_the_highest_rank_stays_and_unusable_rows_kill_nobody() -> None:
-    same = np.ones((3, 3), np.float32)
-    rank = np.array([0, 2, 1])
-    every = np.ones(3, bool)
-    assert keep_one_each(same, every, lambda: rank, 0.5).tolist() == [False, True, False]
-    usable = np.array([True, False, True])
-    assert keep_one_each(same, usable, lambda: rank, 0.5).tolist() == [False, False, True]
-    apart = np.eye(3, dtype=np.float32)
-    assert keep_one_each(apart, every, lambda: rank, 0.5).all()
 
 
 def test_greedy_takes_the_best_first_and_optimal_the_best_sum() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tracking.walkers import COCO
-from tracking.wardrobe import BLUE, GREEN, RED, Stage, picture, stand
+from tracking.wardrobe import BLUE, GREEN, RED, SIZE, Stage, picture, stand
 
 from posetrack.figures import Colour
 from posetrack.tracking.looks import broad_limbs, likeness, look, nothing, remembered
@@ -68,6 +68,17 @@ def test_who_comes_back_elsewhere_keeps_the_id() -> None:
     stage.at(0.1, (500, GREEN, BLUE))
     assert stage.at(4.0, (500, GREEN, BLUE)) == {500: 2}
     assert stage.at(4.1, (300, RED, BLUE), (500, GREEN, BLUE)) == {300: 1, 500: 2}
+
+
+def test_who_comes_back_elsewhere_is_at_rest_there() -> None:
+    stage = Stage()
+    stage.at(0.0, (100, RED, BLUE))
+    stage.at(0.1)
+    assert stage.at(1.0, (400, RED, BLUE)) == {400: 1}
+    next_box = stage.tracker.propose(None, t_s=1.1, size=SIZE).boxes[0]
+    here = stand(400)
+    middle = (here[:, 0].min() + here[:, 0].max()) / 2
+    assert (next_box[0] + next_box[2]) / 2 == pytest.approx(middle, abs=1)
 
 
 def test_somebody_else_is_somebody_new() -> None:

@@ -19,9 +19,10 @@ from tracking.walkers import (
 )
 
 from posetrack.errors import ConfigError
+from posetrack.geometry import iou_matrix
 from posetrack.skeletons import load_skeleton
 from posetrack.tracking import PRESETS, Tracker, TrackerSettings, preset
-from posetrack.types import Detections, Poses, Tracks
+from posetrack.types import Detections, Floats, Poses, Tracks
 
 CROSSING = [Walker((200, 360), (220, 0), depth=1), Walker((1080, 370), (-220, 0), height=280)]
 ALONE = Walker((200, 360), (150, 0))
@@ -78,6 +79,39 @@ def test_who_is_hidden_for_a_moment_keeps_the_id(motion: str) -> None:
     owners += stage.owners([1.6 + i / 30 for i in range(30)])
     assert owners[-1] == {0: 1}
     assert one_id_each(owners)
+
+
+@pytest.mark.parametrize(("gate_time_s", "known"), [(1.0, True), (None, False)])
+def test_who_was_hidden_for_long_may_be_farther_from_where_he_should_be(
+    gate_time_s: float | None, known: bool
+) -> None:
+    settings = TrackerSettings(keypoint_threshold=0.3, gate_time_s=gate_time_s)
+    stage = Stage([replace(ALONE, velocity=(0, 0))], tracker_of(settings))
+    stage.owners(times(1))
+    stage.walkers = []
+    stage.owners([1 + i / 30 for i in range(36)])
+    stage.walkers = [replace(ALONE, velocity=(0, 0), start=(270, 360))]
+    assert (stage.owners([2.2])[-1] == {0: 1}) is known
+
+
+def test_a_box_whose_pose_is_all_at_once_elsewhere_shows_somebody_else() -> None:
+    tracker = tracker_of()
+    here, there = (Walker((600, y)).keypoints(0) for y in (360, 490))
+
+    def shown(frame: int, keypoints: Floats, found: Detections | None) -> list[int]:
+        t_s = frame / 30
+        asked = tracker.propose(found, t_s=t_s, size=SIZE)
+        everywhere = np.repeat(keypoints[None], len(asked), axis=0)
+        scores = np.full((len(asked), 17), 0.9, np.float32)
+        poses = Poses(everywhere, scores, asked.boxes, asked.scores, COCO)
+        ids: list[int] = tracker.update(poses, asked, t_s=t_s, size=SIZE)[0].ids.tolist()
+        return ids
+
+    assert shown(0, here, Detections.from_boxes(Walker((600, 360)).box(0)[None])) == [1]
+    assert shown(1, here, None) == [1]
+    boxes = (Walker((600, y)).box(0)[None].astype(np.float32) for y in (360, 490))
+    assert iou_matrix(*boxes)[0, 0] > TrackerSettings().match_iou
+    assert shown(2, there, None) == []
 
 
 def test_a_lost_person_stops_costing_pose_estimates() -> None:

@@ -62,10 +62,25 @@ class Tracker:
         self._embed = embed
         self._rules = Rules.of(settings, skeleton)
         self._only = chosen_ids(settings.select)
-        self._looks = bool(settings.revive_s or settings.likeness_weight)
+        self._looks = _looks_matter(settings)
         self._limbs = broad_limbs(skeleton) if self._looks else np.zeros((0, 2), np.int64)
         self._next_id = 1
         self.reset()
+
+    def retune(self, settings: TrackerSettings) -> None:
+        """Go on with other settings; everybody known stays known.
+
+        Raises:
+            ConfigError: as for a new tracker, or a setting that the memory of the old one was
+                made for (see `restart_for`).
+        """
+        if name := restart_for(self.settings, settings):
+            raise ConfigError(f"{name} cannot change while people are followed: start anew")
+        if self._embed is not None:
+            _check_reid(settings)
+        rules = Rules.of(settings, self.skeleton)
+        self.settings, self._rules, self._soon = settings, rules, None
+        self._only = chosen_ids(settings.select)
 
     def warm_up(self) -> None:
         """Load what two people who compete will need; a live run has no time for it then."""
@@ -406,6 +421,19 @@ class Tracker:
             dt_s=self._dt_s,
             now_s=self._now_s,
         )
+
+
+def restart_for(old: TrackerSettings, new: TrackerSettings) -> str | None:
+    """The first setting that differs and that a tracker at work cannot take; None: it can all."""
+    fixed = ("clock", "motion", "camera_motion", "history")
+    for name in fixed:
+        if getattr(old, name) != getattr(new, name):
+            return name
+    return None if _looks_matter(old) == _looks_matter(new) else "likeness_weight or revive_s"
+
+
+def _looks_matter(settings: TrackerSettings) -> bool:
+    return bool(settings.revive_s or settings.likeness_weight)
 
 
 def _check_reid(settings: TrackerSettings) -> None:

@@ -157,7 +157,7 @@ class Perception:
             self.detector = det
             self.estimator = pose
             self.embedder = reid
-            self.tracker = Tracker(self._resolved(settings), pose.skeleton, reid)
+            self.tracker = Tracker(self.resolved(settings), pose.skeleton, reid)
             self._loaded = loaded.pop_all()
         self.skeleton = pose.skeleton
         self.schedule = Every(det_interval) if isinstance(det_interval, int) else det_interval
@@ -267,9 +267,9 @@ class Perception:
         Raises:
             ConfigError: a setting that only a new perception can take.
         """
-        self.tracker.retune(self._resolved(tracker))
+        self.tracker.retune(self.resolved(tracker))
 
-    def _resolved(self, settings: TrackerSettings) -> TrackerSettings:
+    def resolved(self, settings: TrackerSettings) -> TrackerSettings:
         """Settings with what is open taken from the models."""
         return settings.resolved(
             keypoint_threshold=self.estimator.keypoint_threshold,

@@ -65,6 +65,7 @@ class Tracker:
         self._looks = _looks_matter(settings)
         self._limbs = broad_limbs(skeleton) if self._looks else np.zeros((0, 2), np.int64)
         self._next_id = 1
+        self._soon: tuple[float, Expected] | None = None
         self.reset()
 
     def retune(self, settings: TrackerSettings) -> None:
@@ -79,8 +80,18 @@ class Tracker:
         if self._embed is not None:
             _check_reid(settings)
         rules = Rules.of(settings, self.skeleton)
-        self.settings, self._rules, self._soon = settings, rules, None
+        self.settings, self._rules = settings, rules
+        self._soon = None
         self._only = chosen_ids(settings.select)
+
+    @property
+    def next_id(self) -> int:
+        """The id of the next person."""
+        return self._next_id
+
+    def number_from(self, first_id: int) -> None:
+        """Give no id below this from now on: those of a tracker before this one stay its own."""
+        self._next_id = max(self._next_id, first_id)
 
     def warm_up(self) -> None:
         """Load what two people who compete will need; a live run has no time for it then."""
@@ -96,7 +107,7 @@ class Tracker:
             self._embeddings = Embeddings(self._embed, self.settings.reid_every_s)
         self._deep = DepthSmoother()
         self._now_s = 0.0
-        self._soon: tuple[float, Expected] | None = None
+        self._soon = None
         self._dt_s = 1.0 if self.settings.clock == "frames" else _NOMINAL_DT_S
         self._last_t_s: float | None = None
         self._recent: deque[Tracks] = deque(maxlen=self.settings.history)

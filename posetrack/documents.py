@@ -137,22 +137,26 @@ def _walk(
 def _explain(
     problem: ValidationError, model: type[BaseModel], name: str, origins: Mapping[_Path, str]
 ) -> str:
-    first = problem.errors(include_url=False)[0]
-    path: _Path = tuple(first["loc"])
-    known = path
+    known: _Path = tuple(problem.errors(include_url=False)[0]["loc"])
     while known not in origins and known:
         known = known[:-1]
-    where = origins.get(known, f"{name}:1")
+    return f"{origins.get(known, f'{name}:1')}: {explain(problem, model)}"
+
+
+def explain(problem: ValidationError, model: type[BaseModel]) -> str:
+    """The first thing that is wrong, where in the data, and what was meant; in one line."""
+    first = problem.errors(include_url=False)[0]
+    path: _Path = tuple(first["loc"])
     dotted = ".".join(map(str, path))
     if first["type"] == "extra_forbidden":
-        return f"{where}: unknown key {dotted!r}{_meant(str(path[-1]), model, path[:-1])}"
+        return f"unknown key {dotted!r}{_meant(str(path[-1]), model, path[:-1])}"
     if first["type"] == "missing":
-        return f"{where}: {dotted!r} is missing"
+        return f"{dotted!r} is missing"
     message = first["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     shown = repr(first.get("input"))
     shown = f", got {shown}" if len(shown) <= 60 else ""
-    return f"{where}: {dotted + ': ' if dotted else ''}{message}{shown if dotted else ''}"
+    return f"{dotted + ': ' if dotted else ''}{message}{shown if dotted else ''}"
 
 
 def _meant(key: str, model: type[BaseModel], path: _Path) -> str:

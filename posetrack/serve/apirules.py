@@ -39,7 +39,7 @@ def check_api(
         ("pose", new.pose.model, old and old.pose.model),
         ("reid", new.reid.model, old and old.reid.model),
     ):
-        if name != before and not models.knows(task, name):
+        if name not in (before, *_named(config, task)) and not models.knows(task, name):
             raise ConfigError(
                 f"{task} model {name!r} is not loaded: name one of GET /v1/models, "
                 "others are for the file only"
@@ -51,3 +51,10 @@ def check_api(
         raise ConfigError(f"drawing.skeleton {skeleton!r} is not known here")
     if new.tracker.get("history", 1) != (old.tracker.get("history", 1) if old else 1):
         raise ConfigError("tracker.history costs memory: it is for the file only")
+
+
+def _named(config: ServeConfig, task: str) -> list[str | None]:
+    """The models of a task that the file names."""
+    parts = {"detection": "detector", "pose": "pose", "reid": "reid"}
+    every = (config.defaults, *config.streams)
+    return [getattr(each, parts[task]).model for each in every]

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
+from starlette.exceptions import HTTPException
+
 from posetrack.serve.logs import log
 from posetrack.serve.metrics import Metrics
 from posetrack.serve.redaction import redacted
@@ -126,36 +128,25 @@ class Gate:
         await send({"type": f"{prefix}.body", "body": body})
 
 
-class _BodyTooLarge(Exception):
-    """More came than was announced."""
-
-
 class _Exchange:
     """One request that passed: its body is counted, its answer gets the safety headers."""
 
     def __init__(self, gate: Gate, scope: Scope, receive: Receive, send: Send) -> None:
         self._gate, self._scope, self._receive, self._send = gate, scope, receive, send
         self._received = 0
-        self._begun = False
 
     async def run(self) -> None:
-        try:
-            await self._gate.app(self._scope, self._counted, self._finished)
-        except _BodyTooLarge:
-            if not self._begun:
-                reason = f"the body is larger than {self._gate.body_bytes} bytes"
-                await self._gate._refuse(self._scope, self._receive, self._send, 413, reason)
+        await self._gate.app(self._scope, self._counted, self._finished)
 
     async def _counted(self) -> Message:
         message = await self._receive()
         self._received += len(message.get("body", b""))
         if self._received > self._gate.body_bytes:
-            raise _BodyTooLarge
+            raise HTTPException(413, f"the body is larger than {self._gate.body_bytes} bytes")
         return message
 
     async def _finished(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._begun = True
             message = {**message, "headers": [*message["headers"], *_HEADERS]}
             self._gate.metrics.requests.labels(str(message["status"])).inc()
         await self._send(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import json
 import re
@@ -10,7 +11,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, Field, TypeAdapter, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from posetrack.config import (
     BackendSettings,
@@ -22,7 +30,7 @@ from posetrack.config import (
     Section,
     SourceSettings,
 )
-from posetrack.documents import Override, load_document, read_yaml
+from posetrack.documents import Override, explain, load_document, read_yaml
 from posetrack.errors import ConfigError
 from posetrack.serve.sinks.settings import SinkSettings
 from posetrack.tracking.presets import MMDEPLOY_ALIASES
@@ -163,14 +171,20 @@ class StreamSettings(TrackingOptions):
 
     @model_validator(mode="after")
     def _tracker_is_known(self) -> Self:
-        known = {"preset", *TrackerSettings.__dataclass_fields__, *MMDEPLOY_ALIASES}
-        if unknown := sorted(set(self.tracker) - known):
-            raise ValueError(f"tracker has no setting {unknown[0]}: see docs/tracking.md")
+        known = ["preset", *TrackerSettings.__dataclass_fields__, *MMDEPLOY_ALIASES]
+        if unknown := sorted(set(self.tracker) - set(known)):
+            near = difflib.get_close_matches(unknown[0], known, 1)
+            hint = f"did you mean {near[0]}?" if near else "see docs/tracking.md"
+            raise ValueError(f"tracker has no setting {unknown[0]!r}: {hint}")
         try:
             self.run_config().tracker_settings()
+        except ValidationError as problem:
+            first = problem.errors(include_url=False)[0]
+            name = ".".join(map(str, first["loc"]))
+            message = first["msg"].removeprefix("Value error, ")
+            raise ValueError(f"tracker: {name + ': ' if name else ''}{message}") from problem
         except (TypeError, ValueError) as problem:  # ConfigError is one
-            message = str(problem).splitlines()[0] if len(str(problem)) < 300 else "not usable"
-            raise ValueError(f"tracker: {message}") from problem
+            raise ValueError(f"tracker: {problem}") from problem
         return self
 
     def run_config(self, backend: BackendSettings | None = None) -> RunConfig:
@@ -271,8 +285,9 @@ def load_serve_config(
     for stream in config.streams:
         try:
             config.with_defaults(stream)
-        except ValueError as problem:
-            raise ConfigError(f"{file}: stream {stream.id} over defaults: {problem}") from problem
+        except ValidationError as problem:
+            what = explain(problem, StreamSettings)
+            raise ConfigError(f"{file}: stream {stream.id} with the defaults: {what}") from problem
     return config
 
 

@@ -12,11 +12,13 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
+from posetrack.documents import explain
 from posetrack.errors import ConfigError, PosetrackError
 from posetrack.serve.api import schemas
 from posetrack.serve.logs import log
 from posetrack.serve.recordings import NoRecordings, QuotaSpent
 from posetrack.serve.redaction import redacted
+from posetrack.serve.settings import StreamSettings
 from posetrack.serve.supervisor import NoStream, Taken
 
 M = TypeVar("M", bound=BaseModel)
@@ -57,14 +59,6 @@ def error_response(status: int, text: str) -> JSONResponse:
     return JSONResponse({"error": " ".join(redacted(text).split())}, status)
 
 
-def explain(problem: ValidationError) -> str:
-    """The first thing that is wrong, in one line."""
-    first = problem.errors(include_url=False)[0]
-    dotted = ".".join(map(str, first["loc"]))
-    message = str(first["msg"]).removeprefix("Value error, ")
-    return f"{dotted}: {message}" if dotted else message
-
-
 async def json_body(request: Request) -> Any:
     """The body as plain data. Raises HTTPException for what is no JSON."""
     body = await request.body()
@@ -81,8 +75,11 @@ def _refuse(name: str) -> None:
 
 
 def strictly(model: type[M], data: Any) -> M:
-    """Plain data as a model, as strictly as a file is read."""
-    return model.model_validate_json(json.dumps(data))
+    """Plain data as a model, as strictly as a file is read. Raises HTTPException."""
+    try:
+        return model.model_validate_json(json.dumps(data))
+    except ValidationError as problem:
+        raise HTTPException(422, explain(problem, model)) from problem
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -96,7 +93,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(ValidationError)
     def invalid(request: Request, error: ValidationError) -> JSONResponse:  # noqa: ARG001
-        return error_response(422, explain(error))
+        return error_response(422, explain(error, StreamSettings))
 
     @app.exception_handler(RequestValidationError)
     def unusable(request: Request, error: RequestValidationError) -> JSONResponse:  # noqa: ARG001

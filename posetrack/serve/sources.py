@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Event
 from typing import Protocol
 
+from posetrack.media.camera import CameraSource
 from posetrack.media.source import is_address, open_source
 from posetrack.runner import FrameSource
 from posetrack.serve.settings import StreamSettings
@@ -34,8 +35,9 @@ def open_live(settings: StreamSettings, url: str) -> LiveSource:
     """
     part = settings.source
     live = url.isdecimal() or url.startswith("/dev/video") or is_address(url)
-    if live and not url.startswith("file://"):
-        return open_source(url, stride=part.stride, flip=part.flip)
+    if live:
+        # A loss comes back to the stream, which checks the address again before each attempt.
+        return CameraSource(url, stride=part.stride, flip=part.flip, reconnects=0)
     return PlayedFile(
         Path(url.removeprefix("file://")),
         stride=part.stride,

@@ -21,6 +21,11 @@ _METADATA = frozenset(
 _OPTIONS = re.compile(r"[\x00-\x20\x7f\\|]")
 """What an address of FFmpeg or a shell would take as more than an address."""
 
+
+class NotAllowed(ConfigError):
+    """What is asked for is kept from whoever asks."""
+
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Sequence[str]]
 
@@ -54,7 +59,7 @@ class AddressRules:
         back with the number that was checked, so that a second look-up cannot give another.
 
         Raises:
-            ConfigError: what is not allowed, and why; never with a password.
+            NotAllowed: what is not allowed, and why; never with a password.
         """
         shown = redacted(url)
         scheme, separator, _ = url.partition("://")
@@ -62,18 +67,18 @@ class AddressRules:
             return self._file(url, shown)
         scheme = scheme.lower()
         if scheme not in self.schemes:
-            raise ConfigError(
+            raise NotAllowed(
                 f"{shown}: the scheme {scheme!r} is not allowed: use {', '.join(self.schemes)}"
             )
         if _OPTIONS.search(url):
-            raise ConfigError(f"{shown}: an address has no blanks, backslashes or bars")
+            raise NotAllowed(f"{shown}: an address has no blanks, backslashes or bars")
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port or _PORTS[scheme]
         except ValueError as problem:
-            raise ConfigError(f"{shown} is no address: {problem}") from problem
+            raise NotAllowed(f"{shown} is no address: {problem}") from problem
         if not host:
-            raise ConfigError(f"{shown} names no host")
+            raise NotAllowed(f"{shown} names no host")
         numbers = self._numbers(host, port, shown)
         if scheme in ("rtsp", "srt") and not _is_number(host):
             number = numbers[0] if ":" not in numbers[0] else f"[{numbers[0]}]"
@@ -85,13 +90,13 @@ class AddressRules:
         try:
             numbers = self.resolve(host, port)
         except (OSError, UnicodeError) as problem:
-            raise ConfigError(f"{shown}: the host is not found: check the name") from problem
+            raise NotAllowed(f"{shown}: the host is not found: check the name") from problem
         for number in numbers:
             address = _plain(ipaddress.ip_address(number))
             if reason := self._refusal(address):
-                raise ConfigError(f"{shown}: {reason} addresses are not allowed")
+                raise NotAllowed(f"{shown}: {reason} addresses are not allowed")
         if not numbers:
-            raise ConfigError(f"{shown}: the host has no address")
+            raise NotAllowed(f"{shown}: the host has no address")
         return numbers
 
     def _refusal(self, address: Address) -> str | None:
@@ -107,19 +112,20 @@ class AddressRules:
 
     def _file(self, url: str, shown: str) -> str:
         if "file" not in self.schemes:
-            raise ConfigError(f"{shown}: files are not allowed: use {', '.join(self.schemes)}")
+            raise NotAllowed(f"{shown}: files are not allowed: use {', '.join(self.schemes)}")
         if self.root is None:
-            raise ConfigError(f"{shown}: files must lie in the media root: set media.root")
+            raise NotAllowed(f"{shown}: files must lie in the media root: set media.root")
         text = unquote(url[len("file://") :]) if url.lower().startswith("file://") else url
         root = self.root.resolve()
         try:
             path = (root / text).resolve()
-        except (OSError, ValueError) as problem:
-            raise ConfigError(f"{shown} is no path") from problem
+            is_file = path.is_file()
+        except (OSError, ValueError, RuntimeError) as problem:  # too long, NUL, links in a circle
+            raise NotAllowed(f"{shown} is no path") from problem
         if not path.is_relative_to(root):
-            raise ConfigError(f"{shown} lies outside the media root")
-        if not path.is_file():
-            raise ConfigError(f"{shown}: there is no such file in the media root")
+            raise NotAllowed(f"{shown} lies outside the media root")
+        if not is_file:
+            raise NotAllowed(f"{shown}: there is no such file in the media root")
         return str(path)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from posetrack.errors import ConfigError
-from posetrack.serve.addresses import AddressRules
+from posetrack.serve.addresses import AddressRules, NotAllowed
 from posetrack.serve.models import Models
 from posetrack.serve.settings import ServeConfig, StreamSettings
 from posetrack.skeletons import skeleton_names
@@ -26,13 +25,13 @@ def check_api(
         rules: which addresses are allowed.
 
     Raises:
-        ConfigError: with what is not allowed.
+        NotAllowed: with what is not allowed.
     """
     if old is None and not config.security.api_streams:
-        raise ConfigError("streams are added in the file only: security.api_streams is false")
+        raise NotAllowed("streams are added in the file only: security.api_streams is false")
     if old is None or new.url != old.url:
         if "{" in new.url or "}" in new.url:
-            raise ConfigError("url: {env:...} is for the file only; write the address out")
+            raise NotAllowed("url: {env:...} is for the file only; write the address out")
         rules.check(new.url)
     for task, name, before in (
         ("detection", new.detector.model, old and old.detector.model),
@@ -40,17 +39,17 @@ def check_api(
         ("reid", new.reid.model, old and old.reid.model),
     ):
         if name not in (before, *_named(config, task)) and not models.knows(task, name):
-            raise ConfigError(
+            raise NotAllowed(
                 f"{task} model {name!r} is not loaded: name one of GET /v1/models, "
                 "others are for the file only"
             )
     if new.source.mask != (old and old.source.mask) and new.source.mask is not None:
-        raise ConfigError("source.mask names a file of this machine: it is for the file only")
+        raise NotAllowed("source.mask names a file of this machine: it is for the file only")
     skeleton = new.drawing.skeleton
     if skeleton not in (None, "default", old and old.drawing.skeleton, *skeleton_names()):
-        raise ConfigError(f"drawing.skeleton {skeleton!r} is not known here")
+        raise NotAllowed(f"drawing.skeleton {skeleton!r} is not known here")
     if new.tracker.get("history", 1) != (old.tracker.get("history", 1) if old else 1):
-        raise ConfigError("tracker.history costs memory: it is for the file only")
+        raise NotAllowed("tracker.history costs memory: it is for the file only")
 
 
 def _named(config: ServeConfig, task: str) -> list[str | None]:

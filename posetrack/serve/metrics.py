@@ -26,7 +26,7 @@ class Metrics:
     """Every figure, in a registry of its own."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # a second series of each counter, that nobody asks for
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series of each counter, that nobody asks for
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
 

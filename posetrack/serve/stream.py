@@ -103,7 +103,7 @@ class Stream:
         """Take other settings from the next frame on; whether it is opened anew for them.
 
         Raises:
-            ConfigError: settings that this stream cannot take; nothing has changed then.
+            Unfit: settings that this stream cannot take; nothing has changed then.
         """
         with self._lock:
             old, perception = self.settings, self._perception

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from posetrack.cli.session import make_schedule
+from posetrack.errors import ConfigError
 from posetrack.perception import Perception
 from posetrack.region import Region, open_region
 from posetrack.serve.models import SharedDetector, tune_detector
@@ -14,6 +15,10 @@ from posetrack.tracking.tracker import restart_for
 
 FPS = 25.0
 """Of settings that MMDeploy counts in frames: the rate of a live stream is not known before."""
+
+
+class Unfit(ConfigError):
+    """Settings that are good, but not for this stream as it is now."""
 
 
 def needs_restart(old: StreamSettings, new: StreamSettings) -> bool:
@@ -37,13 +42,16 @@ def check(perception: Perception, settings: StreamSettings, size: tuple[int, int
     """Refuse what would only fail on the next frame.
 
     Raises:
-        ConfigError: settings of another keypoint set, or a region outside the picture.
+        Unfit: settings of another keypoint set, or a region outside the picture.
     """
     tracker = settings.run_config().tracker_settings(FPS)
-    Rules.of(perception.resolved(tracker), perception.skeleton)
-    region = _region(settings)
-    if region is not None and size is not None:
-        region.window(size)
+    try:
+        Rules.of(perception.resolved(tracker), perception.skeleton)
+        region = _region(settings)
+        if region is not None and size is not None:
+            region.window(size)
+    except ConfigError as problem:
+        raise Unfit(str(problem)) from problem
 
 
 def tune(perception: Perception, settings: StreamSettings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -14,18 +15,22 @@ from starlette.exceptions import HTTPException
 
 from posetrack.documents import explain
 from posetrack.errors import ConfigError, PosetrackError
+from posetrack.serve.addresses import NotAllowed
 from posetrack.serve.api import schemas
 from posetrack.serve.logs import log
 from posetrack.serve.recordings import NoRecordings, QuotaSpent
 from posetrack.serve.redaction import redacted
 from posetrack.serve.settings import StreamSettings
 from posetrack.serve.supervisor import NoStream, Taken
+from posetrack.serve.tuning import Unfit
 
 M = TypeVar("M", bound=BaseModel)
 
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (NoStream, 404),
+    (NotAllowed, 403),
     (Taken, 409),
+    (Unfit, 409),
     (NoRecordings, 409),
     (QuotaSpent, 507),
     (ConfigError, 422),
@@ -47,7 +52,10 @@ def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
         507: "No room left",
     }
     always = (401, 403, 413, 421, 429)
-    meanings |= {403: "Pages of this origin may not connect", 421: "Not a name of the daemon"}
+    meanings |= {
+        403: "Not allowed: the page, or what is asked for",
+        421: "Not a name of the daemon",
+    }
     return {
         status: {"model": schemas.Error, "description": meanings[status]}
         for status in sorted({*always, *statuses})
@@ -101,12 +109,23 @@ def add_error_handlers(app: FastAPI) -> None:
         return error_response(422, f"{'.'.join(map(str, first['loc'][1:]))}: {first['msg']}")
 
     @app.exception_handler(HTTPException)
-    def refused(request: Request, error: HTTPException) -> JSONResponse:  # noqa: ARG001
+    def refused(request: Request, error: HTTPException) -> JSONResponse:
         response = error_response(error.status_code, str(error.detail))
         response.headers.update(error.headers or {})
+        if error.status_code == 405:
+            response.headers["allow"] = ", ".join(_methods(app, request))
         return response
 
     @app.exception_handler(Exception)
     def internal(request: Request, error: Exception) -> JSONResponse:
         log.error("internal error at %s", request.url.path, exc_info=error)
         return error_response(500, f"internal error, {type(error).__name__}: see the log")
+
+
+def _methods(app: FastAPI, request: Request) -> list[str]:
+    """What can be done at the address of a request, by whichever route."""
+    found: set[str] = set()
+    for template, operations in app.openapi()["paths"].items():
+        if re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), request.url.path):
+            found |= {method.upper() for method in operations}
+    return sorted(found)

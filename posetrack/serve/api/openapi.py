@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any, get_args, get_type_hints
 
 from posetrack.serve.settings import StreamSettings
-from posetrack.tracking.presets import PRESETS
+from posetrack.tracking.presets import MMDEPLOY_ALIASES, PRESETS
 from posetrack.tracking.settings import TrackerSettings
 
 STREAM, PATCH = "StreamSettings", "StreamPatch"
@@ -44,8 +44,12 @@ def tracker_schema() -> dict[str, Any]:
     properties: dict[str, Any] = {"preset": {"enum": list(PRESETS)}}
     for each in fields(TrackerSettings):
         properties[each.name] = _rule(each.name, hints[each.name], dict(each.metadata))
+    for alias, ours in MMDEPLOY_ALIASES.items():
+        if alias not in properties:
+            properties[alias] = {"description": f"MMDeploy's name of {ours}."}
     return {
         "type": "object",
+        "additionalProperties": False,
         "description": "What differs from the preset; MMDeploy's names are taken too.",
         "properties": properties,
     }

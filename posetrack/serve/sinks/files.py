@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -110,8 +111,6 @@ class JsonLines:
             part.discard()
 
     def close(self) -> None:
-        """The same, whatever happens."""
-        try:
+        """The same, as well as that goes."""
+        with suppress(SinkError):
             self.finish()
-        except SinkError:
-            return

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pyarrow
 from pyarrow import parquet
 
 from posetrack.errors import SinkError
-from posetrack.media.part import PartFile, write_failure
+from posetrack.media.part import write_failure
 from posetrack.serve.hub import Item, Kind
 from posetrack.serve.message import Message
 from posetrack.serve.sinks.files import Rotation
@@ -40,12 +42,14 @@ class Parquet:
 
     def __init__(self, settings: FileSettings) -> None:
         self._rotation = Rotation(settings, ".parquet")
-        self._part: PartFile | None = None
+        self._path: Path | None = None
         self._writer: Any = None
         self._rows: list[dict[str, Any]] = []
+        self._written = 0
 
     def open(self) -> None:
         """Check the place by beginning the first file."""
+        pyarrow.Table.from_pylist([], SCHEMA)  # what the first table imports takes seconds
         self._begin()
 
     def send(self, items: Sequence[Item]) -> None:
@@ -58,47 +62,55 @@ class Parquet:
 
     def tick(self) -> None:
         """Begin another file where it is time."""
-        if self._part is None:
+        if self._path is None:
             self._begin()
-        assert self._part is not None
-        if self._rotation.is_due(self._part.tell()):
-            self.finish()
-
-    def finish(self) -> None:
-        """Write the footer and give the file its name; one without rows goes."""
-        self._write()
-        part, writer, self._part, self._writer = self._part, self._writer, None, None
-        if part is None:
-            return
-        empty = part.tell() <= 4  # the magic number at the start
-        writer.close()
-        if empty:
-            part.discard()
-        else:
-            part.commit()
+        elif self._rotation.is_due(_part(self._path).stat().st_size):
+            self._finish()
 
     def close(self) -> None:
-        """The same, whatever happens."""
-        try:
-            self.finish()
-        except SinkError:
-            return
+        """Finish the file, as well as that goes."""
+        with suppress(SinkError):
+            self._finish()
 
     def _begin(self) -> None:
-        self._part = PartFile(self._rotation.next_path())
-        self._writer = parquet.ParquetWriter(pyarrow.PythonFile(self._part, "w"), SCHEMA)
+        path = self._rotation.next_path()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = parquet.ParquetWriter(str(_part(path)), SCHEMA)
+        except OSError as error:
+            raise write_failure(path, error) from error
+        self._path, self._written = path, 0
 
     def _write(self) -> None:
         rows, self._rows = self._rows, []
-        if not rows:
-            return
-        if self._part is None:
+        if self._path is None:
             self._begin()
-        assert self._part is not None
+        assert self._path is not None
         try:
             self._writer.write_table(pyarrow.Table.from_pylist(rows, SCHEMA))
         except OSError as error:
-            raise write_failure(self._part.path, error) from error
+            raise write_failure(self._path, error) from error
+        self._written += len(rows)
+
+    def _finish(self) -> None:
+        """Write the rest and the footer, and give the file its name; one without rows goes."""
+        if self._rows:
+            self._write()
+        path, self._path = self._path, None
+        if path is None:
+            return
+        try:
+            self._writer.close()
+            if self._written:
+                _part(path).replace(path)
+            else:
+                _part(path).unlink()
+        except OSError as error:
+            raise write_failure(path, error) from error
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
 
 
 def _rows(message: dict[str, Any]) -> list[dict[str, Any]]:

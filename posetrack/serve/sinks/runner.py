@@ -118,12 +118,17 @@ class SinkRunner:
                     failures += 1
                     self._failures.inc()
                     log.error("sink %s: %s: %s", self.name, type(error).__name__, error)
-                finally:
-                    self._sink.close()
+                self._close()
                 if self._stop.is_set():
                     return
                 pause_s = min(2.0 ** min(failures, 10) / 2, _LONGEST_PAUSE_S)
                 self._stop.wait(pause_s * random.uniform(0.75, 1.25))
+
+    def _close(self) -> None:
+        try:
+            self._sink.close()
+        except Exception:  # noqa: BLE001 - the top of a thread that must go on
+            log.exception("sink %s cannot be closed", self.name)
 
     def _serve(self, subscription: Subscription) -> None:
         """Send until the stop; the last of what waits goes too."""

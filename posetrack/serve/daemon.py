@@ -58,9 +58,8 @@ class Daemon:
         token = read_token(config, os.environ)
         metrics = Metrics()
         hub = Hub(lambda name: metrics.client_dropped.labels(name).inc())
-        models = Models(config.backend, config.batching, metrics.count_batch)
+        models = Models(config.backend, config.batching, metrics.count_batch, metrics.show_backend)
         metrics.queue.set_function(models.waiting)
-        metrics.backend.labels(config.backend.kind, config.backend.precision).set(1)
         metrics.show_clients(hub.counts, CLIENT_KINDS)
         root = None if config.media.root is None else Path(config.media.root)
         security = config.security

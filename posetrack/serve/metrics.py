@@ -15,6 +15,7 @@ from prometheus_client import (
     generate_latest,
 )
 
+from posetrack.backends import Backend
 from posetrack.serve.state import STATES
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.033, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5)
@@ -81,6 +82,10 @@ class Metrics:
             *(self.reconnects, self.state),
         ):
             each.remove_by_labels({"stream": stream})
+
+    def show_backend(self, backend: Backend) -> None:
+        """That something runs on it."""
+        self.backend.labels(backend.kind, backend.precision).set(1)
 
     def count_batch(self, frames: int, people: int) -> None:
         """One run of a pose network."""

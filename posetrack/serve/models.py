@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Lock, RLock
 from typing import Any, TypeAlias
 
+from posetrack.backends import Backend
 from posetrack.cli.session import make_schedule
 from posetrack.config import BackendSettings
 from posetrack.detector import Detector
@@ -69,6 +70,7 @@ class Loaded:
     model: Any
     lock: Any
     close: Callable[[], None]
+    backend: Backend
 
 
 class Models:
@@ -78,6 +80,7 @@ class Models:
         backend: what runs them.
         batching: how the pose networks are shared.
         on_batch: told the frames and people of each run of a pose network.
+        on_load: told what runs each model.
     """
 
     def __init__(
@@ -85,8 +88,10 @@ class Models:
         backend: BackendSettings,
         batching: BatchSettings,
         on_batch: Callable[[int, int], None] | None = None,
+        on_load: Callable[[Backend], None] = lambda backend: None,  # noqa: ARG005
     ) -> None:
         self.backend = backend
+        self._on_load = on_load
         self._batching, self._on_batch = batching, on_batch
         self._loaded: dict[Key, Loaded] = {}
         self._loading = RLock()
@@ -131,9 +136,9 @@ class Models:
             {
                 "task": task,
                 "name": getattr(each.model.card, "name", name or "embedded"),
-                "backend": self.backend.kind,
-                "device": self.backend.device,
-                "precision": self.backend.precision,
+                "backend": each.backend.kind,
+                "device": each.backend.device,
+                "precision": each.backend.precision,
             }
             for (task, name), each in list(self._loaded.items())
         ]
@@ -162,6 +167,7 @@ class Models:
             if (task, name) not in self._loaded:
                 self._loaded[task, name] = loaded = self._load(task, name)
                 self._closing.callback(loaded.close)
+                self._on_load(loaded.backend)
             return self._loaded[task, name]
 
     def _load(self, task: str, name: str | None) -> Loaded:
@@ -174,20 +180,21 @@ class Models:
         }
         if task == "pose":
             batching = self._batching
+            estimator = Estimator.load(name, **options)
             shared = SharedEstimator(
-                Estimator.load(name, **options),
+                estimator,
                 wait_s=batching.wait_ms / 1e3,
                 max_boxes=batching.max_boxes,
                 on_batch=self._on_batch,
             )
-            return Loaded(shared, None, shared.close)
+            return Loaded(shared, None, shared.close, estimator.backend)
         model: Detector | Embedder
         if task == "reid":
             assert name is not None
             model = Embedder.load(name, **options)
         else:
             model = Detector.load(name, **options)
-        return Loaded(model, Lock(), model.close)
+        return Loaded(model, Lock(), model.close, model.backend)
 
 
 def tune_detector(detector: SharedDetector, settings: StreamSettings) -> None:

@@ -38,6 +38,10 @@ class NoRecordings(ConfigError):
     """The daemon was given no place for them."""
 
 
+class Busy(ConfigError):
+    """A recording is going on, or none is."""
+
+
 class QuotaSpent(SinkError):
     """There is no room left."""
 
@@ -196,7 +200,7 @@ class Recordings:
 
         Raises:
             NoRecordings: there is no media root. QuotaSpent: there is no room.
-            ConfigError: it is being recorded, or nothing is asked for.
+            Busy: it is being recorded. ConfigError: nothing is asked for.
         """
         folder = self._folder() / stream.id
         kinds = [suffix for suffix, wanted in ((".mp4", video), (".jsonl", records)) if wanted]
@@ -205,7 +209,7 @@ class Recordings:
         with self._lock:
             self._reap()
             if stream.id in self._running:
-                raise ConfigError(f"stream {stream.id!r} is being recorded: stop that first")
+                raise Busy(f"stream {stream.id!r} is being recorded: stop that first")
             room = self._media.quota_mb * 1_000_000 - self.used_bytes()
             if room <= 0:
                 raise QuotaSpent(
@@ -229,11 +233,11 @@ class Recordings:
         return recorder
 
     def stop(self, stream: str) -> Recorder:
-        """Finalise the recording of a stream. Raises ConfigError where there is none."""
+        """Finalise the recording of a stream. Raises Busy where there is none."""
         with self._lock:
             found = self._running.pop(stream, None)
         if found is None:
-            raise ConfigError(f"stream {stream!r} is not being recorded")
+            raise Busy(f"stream {stream!r} is not being recorded")
         recorder, stack = found
         with stack:
             recorder.stop()

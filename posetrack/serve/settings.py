@@ -124,6 +124,27 @@ class StreamSource(Section):
     mask: str | None = None
 
 
+class LiveOptions(Section):
+    """How a camera or an address is opened: as in `posetrack.media.live.LiveSettings`."""
+
+    width: Annotated[int, Field(ge=1, le=16384)] | None = None
+    height: Annotated[int, Field(ge=1, le=16384)] | None = None
+    fps: Annotated[float, Field(gt=0, le=1000)] | None = None
+    format: Literal["mjpeg", "yuyv"] | None = None
+    transport: Literal["tcp", "udp"] = "tcp"
+    verify_tls: bool = False
+    # Short enough that a stop need not wait long for a read under way.
+    open_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    read_timeout_s: Annotated[float, Field(gt=0, le=60)] = 3.0
+    keep_size: bool = True
+
+    @model_validator(mode="after")
+    def _size_is_whole(self) -> Self:
+        if (self.width is None) != (self.height is None):
+            raise ValueError("live.width and live.height belong together: give both or neither")
+        return self
+
+
 class PreviewSettings(Section):
     """The pictures for people to look at."""
 
@@ -145,6 +166,7 @@ class TrackingOptions(Section):
     """What of a stream can be told alike for all of them."""
 
     source: StreamSource = StreamSource()
+    live: LiveOptions = LiveOptions()
     detector: DetectorSettings = DetectorSettings()
     pose: PoseSettings = PoseSettings()
     reid: ReidSettings = ReidSettings()

@@ -9,21 +9,24 @@ from pathlib import Path
 from threading import Event
 from typing import Protocol
 
-from posetrack.media.camera import CameraSource
-from posetrack.media.source import is_address, open_source
+from posetrack.media.live import LiveSettings, LiveSource
+from posetrack.media.source import is_live, open_source
 from posetrack.runner import FrameSource
 from posetrack.serve.settings import StreamSettings
 from posetrack.types import Frame
 
 
-class LiveSource(FrameSource, Protocol):
-    """What the daemon needs: live, and `close` from any thread ends the iteration."""
+class Stoppable(FrameSource, Protocol):
+    """What the daemon needs of a source: `stop` ends the iteration, from any thread."""
 
-    size: tuple[int, int]
     name: str
 
+    def stop(self) -> None:
+        """Wake whoever waits for a frame; never waits itself."""
+        ...
 
-def open_live(settings: StreamSettings, url: str) -> LiveSource:
+
+def open_live(settings: StreamSettings, url: str) -> Stoppable:
     """The source of a stream, live in any case: a file is played in its own time.
 
     Args:
@@ -31,13 +34,14 @@ def open_live(settings: StreamSettings, url: str) -> LiveSource:
         url: what is opened, checked and with its secrets filled in.
 
     Raises:
-        SourceNotFound, SourceError: it cannot be opened now.
+        SourceNotFound, SourceError: there is no such file. A network source is opened by the thread
+            that reads it, and what is wrong is raised by the iteration.
     """
     part = settings.source
-    live = url.isdecimal() or url.startswith("/dev/video") or is_address(url)
-    if live:
+    if is_live(url):
         # A loss comes back to the stream, which checks the address again before each attempt.
-        return CameraSource(url, stride=part.stride, flip=part.flip, reconnects=0)
+        live = LiveSettings(**settings.live.model_dump(), reconnects=0)
+        return LiveSource(url, live, stride=part.stride, flip=part.flip)
     return PlayedFile(
         Path(url.removeprefix("file://")),
         stride=part.stride,
@@ -58,7 +62,7 @@ class PlayedFile:
         self._options = {"stride": stride, "flip": flip}
         self._stop = Event()
         source = open_source(path, stride=stride, flip=flip)
-        self.size, self.name = source.size, source.name
+        self.name = source.name
         self._source = source
 
     def __iter__(self) -> Iterator[Frame]:
@@ -81,9 +85,14 @@ class PlayedFile:
             ahead_s = last_s + step_s
             self._source = open_source(self._path, **self._options)  # type: ignore[arg-type]
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """End the iteration, from any thread."""
         self._stop.set()
+
+    def close(self) -> None:
+        """Give back the file, in the thread that iterated."""
+        self._stop.set()
+        self._source.close()
 
 
 class Continued:
@@ -101,11 +110,11 @@ class Continued:
 
     is_live = True
 
-    def __init__(self, source: LiveSource, *, first: int, clock_s: float) -> None:
+    def __init__(self, source: Stoppable, *, first: int, clock_s: float) -> None:
         self._source, self._first, self._clock_s = source, first, clock_s
         self.next = first
         self.is_over = False
-        self.name, self.size = source.name, source.size
+        self.name = source.name
 
     @property
     def dropped(self) -> int:
@@ -126,6 +135,10 @@ class Continued:
             yield replace(frame, index=index, pts_s=frame.captured_at - self._clock_s)
         self.is_over = isinstance(self._source, PlayedFile)
 
+    def stop(self) -> None:
+        """End the iteration, from any thread."""
+        self._source.stop()
+
     def close(self) -> None:
-        """Give back what is held."""
+        """Give back what is held; may wait for a read under way."""
         self._source.close()

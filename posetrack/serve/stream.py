@@ -75,7 +75,7 @@ class Stream:
         self._stop, self._wake = Event(), Event()
         self._lock = RLock()
         self._perception: Perception | None = None
-        self._running: tuple[Pipeline, Continued] | None = None
+        self._running: Pipeline | None = None
         self._pending: StreamSettings | None = None
         self._fresh_models = False
         self._was_open = False
@@ -125,9 +125,7 @@ class Stream:
         with self._lock:
             running = self._running
         if running is not None:
-            pipeline, source = running
-            pipeline.stop()
-            source.close()
+            running.stop()
 
     def watch(self, now: float) -> None:
         """Notice that no frames come, and open everything anew where that lasts."""
@@ -258,7 +256,7 @@ class Stream:
         )
         output.pipeline = pipeline
         with self._lock:
-            self._running = (pipeline, source)
+            self._running = pipeline
         if self._stop.is_set() or self._wake.is_set():
             pipeline.stop()
         try:
@@ -270,7 +268,7 @@ class Stream:
         finally:
             with self._lock:
                 self._running = None
-            source.close()
+            source.stop()
             self._next_frame = source.next
             for event in output.events.end_all():
                 self._around.hub.publish(Item("events", self.id, event))

@@ -31,6 +31,7 @@ def needs_restart(old: StreamSettings, new: StreamSettings) -> bool:
         and old.source.flip == new.source.flip
         and old.detector.model == new.detector.model
         and old.detector.asynchronous == new.detector.asynchronous
+        and old.live == new.live
         and old.pose == new.pose
         and old.reid == new.reid
     )

@@ -18,7 +18,7 @@ from posetrack.errors import ConfigError, PosetrackError
 from posetrack.serve.addresses import NotAllowed
 from posetrack.serve.api import schemas
 from posetrack.serve.logs import log
-from posetrack.serve.recordings import NoRecordings, QuotaSpent
+from posetrack.serve.recordings import Busy, NoRecordings, QuotaSpent
 from posetrack.serve.redaction import redacted
 from posetrack.serve.settings import StreamSettings
 from posetrack.serve.supervisor import NoStream, Taken
@@ -31,6 +31,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (NotAllowed, 403),
     (Taken, 409),
     (Unfit, 409),
+    (Busy, 409),
     (NoRecordings, 409),
     (QuotaSpent, 507),
     (ConfigError, 422),
@@ -67,11 +68,14 @@ def error_response(status: int, text: str) -> JSONResponse:
     return JSONResponse({"error": " ".join(redacted(text).split())}, status)
 
 
+async def optional_json_body(request: Request) -> Any:
+    """The body as plain data, an empty object where there is none. Raises HTTPException."""
+    return await json_body(request) if await request.body() else {}
+
+
 async def json_body(request: Request) -> Any:
     """The body as plain data. Raises HTTPException for what is no JSON."""
     body = await request.body()
-    if not body:
-        return {}
     try:
         return json.loads(body, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
@@ -124,8 +128,13 @@ def add_error_handlers(app: FastAPI) -> None:
 
 def _methods(app: FastAPI, request: Request) -> list[str]:
     """What can be done at the address of a request, by whichever route."""
-    found: set[str] = set()
-    for template, operations in app.openapi()["paths"].items():
-        if re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), request.url.path):
-            found |= {method.upper() for method in operations}
-    return sorted(found)
+    paths: dict[str, dict[str, Any]] = app.openapi()["paths"]
+    fitting = [
+        template
+        for template in paths
+        if re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), request.url.path)
+    ]
+    if not fitting:
+        return []
+    literal = min(fitting, key=lambda template: template.count("{"))
+    return sorted(method.upper() for method in paths[literal])

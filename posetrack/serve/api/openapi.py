@@ -6,16 +6,18 @@ from dataclasses import fields
 from typing import Any, get_args, get_type_hints
 
 from posetrack.serve.settings import StreamSettings
-from posetrack.tracking.presets import MMDEPLOY_ALIASES, PRESETS
+from posetrack.tracking.presets import PRESETS
 from posetrack.tracking.settings import TrackerSettings
 
 STREAM, PATCH = "StreamSettings", "StreamPatch"
 
 
-def body_of(name: str) -> dict[str, Any]:
+def body_of(name: str, *, required: bool = True) -> dict[str, Any]:
     """``openapi_extra`` of a route whose body is that schema."""
     schema = {"$ref": f"#/components/schemas/{name}"}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    return {
+        "requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}
+    }
 
 
 def settings_schemas() -> dict[str, Any]:
@@ -44,13 +46,10 @@ def tracker_schema() -> dict[str, Any]:
     properties: dict[str, Any] = {"preset": {"enum": list(PRESETS)}}
     for each in fields(TrackerSettings):
         properties[each.name] = _rule(each.name, hints[each.name], dict(each.metadata))
-    for alias, ours in MMDEPLOY_ALIASES.items():
-        if alias not in properties:
-            properties[alias] = {"description": f"MMDeploy's name of {ours}."}
     return {
         "type": "object",
         "additionalProperties": False,
-        "description": "What differs from the preset; MMDeploy's names are taken too.",
+        "description": "What differs from the preset; MMDeploy's names are for the file.",
         "properties": properties,
     }
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path
 from fastapi.responses import FileResponse
 
 from posetrack.serve.api import schemas
-from posetrack.serve.api.errors import answers, json_body, strictly
+from posetrack.serve.api.errors import answers, optional_json_body, strictly
 from posetrack.serve.api.openapi import body_of
 from posetrack.serve.daemon import Daemon
 from posetrack.serve.settings import NAME
@@ -40,9 +40,11 @@ def recording_routes(daemon: Daemon) -> APIRouter:
         status_code=201,
         summary="Start a recording",
         responses=answers(404, 409, 422, 507),
-        openapi_extra=body_of("RecordingWish"),
+        openapi_extra=body_of("RecordingWish", required=False),
     )
-    def start(stream: Name, given: Annotated[Any, Depends(json_body)]) -> schemas.Recording:
+    def start(
+        stream: Name, given: Annotated[Any, Depends(optional_json_body)]
+    ) -> schemas.Recording:
         """Video and records from the next frame on, until it is stopped, for an hour at most
         (media.recording_s), or until the quota is spent.
         """
@@ -55,7 +57,7 @@ def recording_routes(daemon: Daemon) -> APIRouter:
     @router.post(
         "/v1/streams/{stream}/recordings/stop",
         summary="Stop a recording",
-        responses=answers(404, 422),
+        responses=answers(404, 409, 422),
     )
     def stop(stream: Name) -> schemas.Recording:
         """The files are finalised, and in the list afterwards."""

@@ -151,7 +151,16 @@ class RecordingList(BaseModel):
 class RecordingWish(BaseModel):
     """What to record."""
 
-    model_config = {"extra": "forbid", "strict": True}
+    model_config = {
+        "extra": "forbid",
+        "strict": True,
+        "json_schema_extra": {
+            "not": {
+                "properties": {"video": {"const": False}, "records": {"const": False}},
+                "required": ["video", "records"],
+            }
+        },
+    }
 
     video: bool = True
     records: bool = True

@@ -56,7 +56,7 @@ def stream_routes(daemon: Daemon) -> APIRouter:
     @router.patch(
         "/v1/streams/{stream}",
         summary="Change settings of a stream",
-        responses=answers(404, 422),
+        responses=answers(404, 409, 422),
         openapi_extra=body_of(PATCH),
     )
     def change(stream: Name, given: Given) -> schemas.Changed:
@@ -73,7 +73,7 @@ def stream_routes(daemon: Daemon) -> APIRouter:
         "/v1/streams/{stream}",
         status_code=204,
         summary="Remove a stream",
-        responses=answers(404, 422),
+        responses=answers(404, 409, 422),
     )
     def remove(stream: Name) -> None:
         """It is stopped; its recordings stay. One of the file comes back at the next start."""

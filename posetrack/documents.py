@@ -86,7 +86,10 @@ def read_yaml(
 ) -> tuple[Any, dict[_Path, int]]:
     """Plain data, and the line (from 1) of every value by its path of keys and indices."""
     lines: dict[_Path, int] = {}
-    loader = _Loader(text)
+    try:
+        loader = _Loader(text)
+    except yaml.YAMLError as problem:  # a character that no YAML holds
+        raise error(f"{name}: not valid YAML ({' '.join(str(problem).split())})") from problem
     try:
         root = loader.get_single_node()
         if root is None:
@@ -99,6 +102,10 @@ def read_yaml(
         raise error(f"{at}: not valid YAML ({problem.problem})") from problem
     except yaml.YAMLError as problem:
         raise error(f"{name}: not valid YAML ({' '.join(str(problem).split())})") from problem
+    except PosetrackError:
+        raise
+    except (ValueError, RecursionError) as problem:  # such as a 99th of May, or endless brackets
+        raise error(f"{name}: not usable YAML ({problem})") from problem
     finally:
         loader.dispose()
 

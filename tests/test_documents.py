@@ -105,3 +105,9 @@ def test_lines_are_known_for_every_value() -> None:
     _, lines = read_yaml("a:\n  - 1\n  - b: 2\n", name="f")
     assert lines["a",] == 1
     assert lines["a", 1, "b"] == 3
+
+
+@pytest.mark.parametrize("text", ["\x1f", "a: 2001-99-99", "[" * 5000])
+def test_what_yaml_cannot_hold_is_a_usual_error(text: str) -> None:
+    with pytest.raises(ConfigError, match="YAML"):
+        read_yaml(text, name="a.yaml")

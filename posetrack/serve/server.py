@@ -47,11 +47,11 @@ def serve(
     Raises:
         ConfigError: an address that cannot be had, no token where one is needed.
     """
-    start_logging(config.log)
     # Streams are threads already: OpenCV's own, for pictures this small, only wait for work.
     cv2.setNumThreads(1)
     daemon = Daemon.of(config)
     with contextlib.closing(listening_socket(config)) as listener:
+        start_logging(config.log)  # what is wrong before this is one line of the command's
         options = uvicorn.Config(
             make_app(daemon),
             log_config=None,

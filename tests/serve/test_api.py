@@ -442,3 +442,24 @@ def test_the_description_has_every_setting(make_daemon: Make, client_of: Client)
         for operation in operations.values():
             assert operation["summary"]
             assert "description" in operation
+
+
+def test_a_stream_can_be_switched_off_and_on(make_daemon: Make, client_of: Client) -> None:
+    daemon = make_daemon()
+    running(daemon)
+    stream = daemon.supervisor.get("s0")
+    asked(client_of(daemon), ("PATCH", "/v1/streams/s0", {"enabled": False}))
+    wait_until(lambda: stream.state == "stopped", "it stops")
+    (ready,) = asked(client_of(daemon), ("GET", "/readyz", None))
+    assert ready.status_code == 200
+    asked(client_of(daemon), ("PATCH", "/v1/streams/s0", {"enabled": True}))
+    running(daemon)
+
+
+def test_a_file_that_is_over_stops_its_stream(make_daemon: Make, client_of: Client) -> None:
+    daemon = make_daemon()
+    asked(client_of(daemon), ("PATCH", "/v1/streams/s0", {"loop": False}))
+    stream = daemon.supervisor.get("s0")
+    wait_until(lambda: stream.state == "stopped", "it is over")
+    assert stream.figures.frames + stream.figures.dropped >= 50
+    assert stream.error is None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -32,27 +33,50 @@ M = TypeVar("M", bound=BaseModel)
 _Path = tuple[int | str, ...]
 
 
-def load_document(path: Path, model: type[M], *, error: type[PosetrackError] = ConfigError) -> M:
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A value that takes the place of the file's, and where it came from."""
+
+    path: tuple[str, ...]
+    value: Any
+    origin: str
+
+
+def load_document(
+    path: Path,
+    model: type[M],
+    *,
+    error: type[PosetrackError] = ConfigError,
+    overrides: Sequence[Override] = (),
+) -> M:
     """The file as a `model`; anything wrong is raised as `error` with ``file:line``."""
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise error(f"{path} cannot be read: {problem}") from problem
-    return parse_document(text, model, name=str(path), error=error)
+    return parse_document(text, model, name=str(path), error=error, overrides=overrides)
 
 
 def parse_document(
-    text: str, model: type[M], *, name: str, error: type[PosetrackError] = ConfigError
+    text: str,
+    model: type[M],
+    *,
+    name: str,
+    error: type[PosetrackError] = ConfigError,
+    overrides: Sequence[Override] = (),
 ) -> M:
-    """YAML `text` as a `model`; `name` stands for the file in messages."""
+    """YAML `text` as a `model`, with `overrides`; `name` stands for the file in messages."""
     data, lines = read_yaml(text, name=name, error=error)
     if not isinstance(data, Mapping):
         raise error(f"{name}:1: a mapping of names to values was expected")
+    origins = {path: f"{name}:{line}" for path, line in lines.items()}
+    for each in overrides:
+        _put(data, each, origins, error)
     try:
         # JSON mode is strict and still lets a list be a tuple and 1 be 1.0.
         return model.model_validate_json(json.dumps(data))
     except ValidationError as problem:
-        raise error(_explain(problem, model, name, lines)) from problem
+        raise error(_explain(problem, model, name, origins)) from problem
     except (TypeError, ValueError) as problem:
         raise error(f"{name}: {problem}") from problem
 
@@ -62,7 +86,10 @@ def read_yaml(
 ) -> tuple[Any, dict[_Path, int]]:
     """Plain data, and the line (from 1) of every value by its path of keys and indices."""
     lines: dict[_Path, int] = {}
-    loader = _Loader(text)
+    try:
+        loader = _Loader(text)
+    except yaml.YAMLError as problem:  # a character that no YAML holds
+        raise error(f"{name}: not valid YAML ({' '.join(str(problem).split())})") from problem
     try:
         root = loader.get_single_node()
         if root is None:
@@ -75,8 +102,27 @@ def read_yaml(
         raise error(f"{at}: not valid YAML ({problem.problem})") from problem
     except yaml.YAMLError as problem:
         raise error(f"{name}: not valid YAML ({' '.join(str(problem).split())})") from problem
+    except PosetrackError:
+        raise
+    except (ValueError, RecursionError) as problem:  # such as a 99th of May, or endless brackets
+        raise error(f"{name}: not usable YAML ({problem})") from problem
     finally:
         loader.dispose()
+
+
+def _put(
+    data: Any, override: Override, origins: dict[_Path, str], error: type[PosetrackError]
+) -> None:
+    """Set one value in plain data."""
+    at = data
+    for key in override.path[:-1]:
+        if at.get(key) is None:
+            at[key] = {}
+        at = at[key]
+        if not isinstance(at, dict):
+            raise error(f"{origins[override.path[:-1]]}: {key} is no section")
+    at[override.path[-1]] = override.value
+    origins[override.path] = override.origin
 
 
 def _walk(
@@ -96,24 +142,28 @@ def _walk(
 
 
 def _explain(
-    problem: ValidationError, model: type[BaseModel], name: str, lines: Mapping[_Path, int]
+    problem: ValidationError, model: type[BaseModel], name: str, origins: Mapping[_Path, str]
 ) -> str:
+    known: _Path = tuple(problem.errors(include_url=False)[0]["loc"])
+    while known not in origins and known:
+        known = known[:-1]
+    return f"{origins.get(known, f'{name}:1')}: {explain(problem, model)}"
+
+
+def explain(problem: ValidationError, model: type[BaseModel]) -> str:
+    """The first thing that is wrong, where in the data, and what was meant; in one line."""
     first = problem.errors(include_url=False)[0]
     path: _Path = tuple(first["loc"])
-    known = path
-    while known not in lines and known:
-        known = known[:-1]
-    where = f"{name}:{lines.get(known, 1)}"
     dotted = ".".join(map(str, path))
     if first["type"] == "extra_forbidden":
-        return f"{where}: unknown key {dotted!r}{_meant(str(path[-1]), model, path[:-1])}"
+        return f"unknown key {dotted!r}{_meant(str(path[-1]), model, path[:-1])}"
     if first["type"] == "missing":
-        return f"{where}: {dotted!r} is missing"
+        return f"{dotted!r} is missing"
     message = first["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     shown = repr(first.get("input"))
     shown = f", got {shown}" if len(shown) <= 60 else ""
-    return f"{where}: {dotted + ': ' if dotted else ''}{message}{shown if dotted else ''}"
+    return f"{dotted + ': ' if dotted else ''}{message}{shown if dotted else ''}"
 
 
 def _meant(key: str, model: type[BaseModel], path: _Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -110,7 +111,7 @@ class Embedder:
 
     def _run(self, image: Image, boxes: Floats) -> Floats:
         """(n, D) of at most `max_batch` boxes that lie in the picture."""
-        self._batch.crop(image, CropTransform.stretching(boxes, self.card.input.size))
+        self._batch.crop(repeat(image), CropTransform.stretching(boxes, self.card.input.size))
         batch = self._batch.first(self._fixed_batch or len(boxes))
         spec, (answer,) = self.backend.inputs[0], self.backend.outputs
         outputs = self.backend.run({spec.name: batch.astype(spec.dtype, copy=False)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,7 +15,7 @@ from posetrack.errors import ConfigError, ModelError
 from posetrack.geometry import CropTransform, box_area, box_centers, clip_boxes
 from posetrack.normalize import InputBatch, require_size
 from posetrack.skeletons import Skeleton
-from posetrack.types import Floats, Heat, Image, Poses
+from posetrack.types import Bools, Floats, Heat, Image, Poses
 
 if TYPE_CHECKING:
     from posetrack.backends.protocol import Array, Backend
@@ -111,20 +111,33 @@ class Estimator:
         trusted = np.ones(len(rows), np.float32)
         if box_scores is not None:
             trusted = np.asarray(box_scores, np.float32)
+        return self.many([(image, rows, trusted)])[0]
+
+    def many(self, requests: Sequence[tuple[Image, Floats, Floats]]) -> list[Poses]:
+        """The poses of several pictures, their people in one batch.
+
+        Args:
+            requests: a picture, the boxes (N, 4) in it and their scores (N,), as for a call.
+        """
+        rows = np.concatenate([boxes for _, boxes, _ in requests])
         count = len(self.skeleton)
-        centres = box_centers(rows)
-        keypoints = np.repeat(centres[:, None], count, axis=1)  # (N, K, 2)
+        keypoints = np.repeat(box_centers(rows)[:, None], count, axis=1)  # (N, K, 2)
         scores = np.zeros((len(rows), count), np.float32)
         depths = np.zeros_like(scores) if self._has_depth else None
-        size = (image.shape[1], image.shape[0])
-        (visible,) = np.nonzero((box_area(clip_boxes(rows, size)) > 0) & (box_area(rows) > 0))
+        owners = [image for image, boxes, _ in requests for _ in boxes]
+        visible = np.flatnonzero(np.concatenate([_looked_at(i, boxes) for i, boxes, _ in requests]))
         for start in range(0, len(visible), self.max_batch):
             part = visible[start : start + self.max_batch]
-            found, scores[part] = self._run(image, rows[part])
+            found, scores[part] = self._run([owners[row] for row in part.tolist()], rows[part])
             keypoints[part] = found[..., :2]
             if depths is not None:
                 depths[part] = found[..., 2]
-        return Poses(keypoints, scores, rows, trusted, self.skeleton, depths)
+        poses, end = [], 0
+        for _, boxes, trusted in requests:
+            own = slice(end, end := end + len(boxes))
+            depth = None if depths is None else depths[own]
+            poses.append(Poses(keypoints[own], scores[own], boxes, trusted, self.skeleton, depth))
+        return poses
 
     def warm_up(self) -> None:
         """Run once on an empty picture; what fails here would fail on the first frame."""
@@ -148,15 +161,16 @@ class Estimator:
         """Free the network."""
         self.backend.close()
 
-    def _run(self, image: Image, boxes: Floats) -> tuple[Floats, Floats]:
-        """Keypoints (n, K, 2) in source px and scores (n, K) of at most `max_batch` boxes.
+    def _run(self, images: Sequence[Image], boxes: Floats) -> tuple[Floats, Floats]:
+        """Keypoints (n, K, 2) in source px and scores (n, K) of at most `max_batch` boxes, each in
+        its own of n pictures.
 
         Of a 3D model the keypoints have a third column, their depth in metres.
         """
         transform = CropTransform.from_boxes(
             boxes, self.input_size, self.card.codec.padding, udp=self._codec.udp
         )
-        answers = [part[: len(boxes)] for part in self._look(image, transform)]
+        answers = [part[: len(boxes)] for part in self._look(images, transform)]
         if self._heat is not None and not isinstance(self._codec, Decoded):
             maps = self._codec.heat(*answers)
             self._heat.append(Heat(maps, transform.placements(maps.shape[:0:-1])))
@@ -164,9 +178,9 @@ class Estimator:
         keypoints = transform.inverse(np.ascontiguousarray(keypoints_crop[..., :2]))
         return np.concatenate([keypoints, keypoints_crop[..., 2:]], axis=-1), scores
 
-    def _look(self, image: Image, transform: CropTransform) -> list[Floats]:
-        """What the codec reads, for the crops of a picture; rows beyond them mean nothing."""
-        self._batch.crop(image, transform)
+    def _look(self, images: Sequence[Image], transform: CropTransform) -> list[Floats]:
+        """What the codec reads, for one crop of each picture; rows beyond them mean nothing."""
+        self._batch.crop(images, transform)
         count = self._fixed_batch or len(transform)
         answers = self._answer(self._batch.first(count))
         if self.flip_test:
@@ -179,6 +193,12 @@ class Estimator:
         spec = self.backend.inputs[0]
         outputs = self.backend.run({spec.name: batch.astype(spec.dtype, copy=False)})
         return [np.asarray(outputs[name], np.float32) for name in self._outputs]
+
+
+def _looked_at(image: Image, boxes: Floats) -> Bools:
+    """(N,) which boxes have an area, some of it in the picture."""
+    size = (image.shape[1], image.shape[0])
+    return np.asarray((box_area(clip_boxes(boxes, size)) > 0) & (box_area(boxes) > 0))
 
 
 def _check_graph(card: ModelCard, skeleton: Skeleton, backend: Backend) -> int | None:

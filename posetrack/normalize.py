@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
@@ -82,9 +82,12 @@ class InputBatch:
         if self._normalize is not None:
             self._normalize(self._canvas, self._rows[row])
 
-    def crop(self, image: Image, transform: CropTransform) -> None:
-        """Fill a row for each crop of `transform`: bilinear, black outside the picture."""
-        for row, matrix in enumerate(transform.matrices()):
+    def crop(self, images: Iterable[Image], transform: CropTransform) -> None:
+        """Fill a row for each crop of `transform`: bilinear, black outside the picture.
+
+        `images` is the picture of each crop, in their order.
+        """
+        for row, (image, matrix) in enumerate(zip(images, transform.matrices(), strict=False)):
             crop = self.canvas(row)
             cv2.warpAffine(image, matrix, transform.input_size, dst=crop, flags=cv2.INTER_LINEAR)
             self.fill(row)

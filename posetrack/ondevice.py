@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -194,11 +196,12 @@ class DeviceEstimator(Estimator):
         for size in self._sizes or (1,):
             self(image, np.array([[0, 0, width, height]] * size, np.float32))
 
-    def _look(self, image: Image | Tensor, transform: CropTransform) -> list[Floats]:
+    def _look(
+        self, images: Sequence[Image] | Sequence[Tensor], transform: CropTransform
+    ) -> list[Floats]:
         rows = next((size for size in self._sizes if size >= len(transform)), len(transform))
         with torch.inference_mode():
-            picture = self._uploads(image, self._torch.device)
-            batch = self._normalize(cropped(picture, transform, rows))
+            batch = self._normalize(self._crops(images, transform, rows))
             answers = self._torch.infer(batch)
             if self._split is not None:
                 simcc_x, simcc_y = answers
@@ -208,6 +211,20 @@ class DeviceEstimator(Estimator):
                 mirrored = [answer.cpu().numpy() for answer in self._torch.infer(batch.flip(3))]
                 found = self._codec.average(found, mirrored, self.skeleton.flip_order)
         return found
+
+    def _crops(
+        self, images: Sequence[Image] | Sequence[Tensor], transform: CropTransform, rows: int
+    ) -> Tensor:
+        """(rows, 3, h, w): a crop of each picture; those of one picture follow each other."""
+        runs = [list(run) for _, run in groupby(range(len(images)), lambda row: id(images[row]))]
+        missing = rows - len(images)
+        parts = []
+        for run in runs:
+            own = replace(transform, centers=transform.centers[run], scales=transform.scales[run])
+            picture = self._uploads(images[run[0]], self._torch.device)
+            filled = len(run) + (missing if run is runs[-1] else 0)
+            parts.append(cropped(picture, own, filled))
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 class _Normalize:

@@ -168,21 +168,15 @@ class Perception:
             if isinstance(reid, str | Path):
                 reid = Embedder.load(reid, **options)
                 loaded.callback(reid.close)
-            resolved = settings.resolved(
-                keypoint_threshold=pose.keypoint_threshold,
-                detection_threshold=None if det is None else det.threshold,
-                # A detector of the caller's own need not know it.
-                birth_detection=getattr(det, "birth_threshold", None),
-                reid_similarity=None if reid is None else reid.similarity,
-            )
+            self.detector = det
+            self.estimator = pose
+            self.embedder = reid
+            resolved = self.resolved(settings)
             self.tracker = Tracker(resolved, pose.skeleton, reid)
             self.parts = None
             if hands is not None or face is not None:
                 self.parts = Parts(pose.skeleton, resolved, hands=hands, face=face)
             self._loaded = loaded.pop_all()
-        self.detector = det
-        self.estimator = pose
-        self.embedder = reid
         self.skeleton = pose.skeleton if self.parts is None else self.parts.skeleton
         self.schedule = Every(det_interval) if isinstance(det_interval, int) else det_interval
         self.region = region
@@ -290,6 +284,24 @@ class Perception:
     def visible_score(self) -> float | None:
         """Score from which a keypoint counts as seen."""
         return self.tracker.settings.keypoint_threshold
+
+    def retune(self, tracker: TrackerSettings) -> None:
+        """Track with other settings from the next frame on; everybody keeps the id.
+
+        Raises:
+            ConfigError: a setting that only a new perception can take.
+        """
+        self.tracker.retune(self.resolved(tracker))
+
+    def resolved(self, settings: TrackerSettings) -> TrackerSettings:
+        """Settings with what is open taken from the models."""
+        return settings.resolved(
+            keypoint_threshold=self.estimator.keypoint_threshold,
+            detection_threshold=None if self.detector is None else self.detector.threshold,
+            # A detector of the caller's own need not know it.
+            birth_detection=getattr(self.detector, "birth_threshold", None),
+            reid_similarity=None if self.embedder is None else self.embedder.similarity,
+        )
 
     def reset(self) -> None:
         """Begin another stream: nobody is known, the next frame is a detector frame."""

@@ -72,6 +72,10 @@ def test_backends_know_tensors_and_not_people() -> None:
         assert not strangers, f"{path.name} imports {sorted(strangers)}"
 
 
+def test_the_daemon_is_reached_only_from_its_command() -> None:
+    assert importers("posetrack.serve") == {"cli/serve.py"}
+
+
 def test_training_and_networks_are_reached_only_from_their_own_doors() -> None:
     doors = {"backends/torch.py", "zoo/convert.py"}
     for prefix in ("posetrack.training", "posetrack.networks"):

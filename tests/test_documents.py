@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from posetrack.documents import load_document, parse_document, read_yaml
+from posetrack.documents import Override, load_document, parse_document, read_yaml
 from posetrack.errors import ConfigError, ModelError
 
 
@@ -105,3 +105,19 @@ def test_lines_are_known_for_every_value() -> None:
     _, lines = read_yaml("a:\n  - 1\n  - b: 2\n", name="f")
     assert lines["a",] == 1
     assert lines["a", 1, "b"] == 3
+
+
+@pytest.mark.parametrize("text", ["\x1f", "a: 2001-99-99", "[" * 5000])
+def test_what_yaml_cannot_hold_is_a_usual_error(text: str) -> None:
+    with pytest.raises(ConfigError, match="YAML"):
+        read_yaml(text, name="a.yaml")
+
+
+def test_an_override_beats_the_file_and_is_named_where_it_is_wrong() -> None:
+    given = Override(("inner", "height"), 7, "HEIGHT")
+    assert parse_document("name: a\n", Outer, name="file.yaml", overrides=[given]).inner.height == 7
+    wrong = Override(("inner", "height"), "tall", "HEIGHT")
+    with pytest.raises(ConfigError, match=r"^HEIGHT: inner\.height: "):
+        parse_document("name: a\n", Outer, name="file.yaml", overrides=[wrong])
+    with pytest.raises(ConfigError, match=r"^file\.yaml:2: inner is no section"):
+        parse_document("name: a\ninner: 3\n", Outer, name="file.yaml", overrides=[given])

@@ -57,6 +57,25 @@ def test_a_batch_gives_what_single_runs_give(estimator: Estimator) -> None:
         np.testing.assert_array_equal(alone.scores[0], together.scores[row])
 
 
+def test_several_pictures_in_one_batch_give_what_each_gives_alone(graph: Path) -> None:
+    rng = np.random.default_rng(1)
+    small = Estimator.load(graph, max_batch=4)
+    requests = []
+    for count in (3, 0, 5):
+        image = rng.integers(0, 256, (300, 400, 3), np.uint8)
+        corners = rng.uniform(0, 250, (count, 2))
+        sizes = rng.uniform(5, 150, (count, 2))
+        boxes = np.concatenate([corners, corners + sizes], axis=1).astype(np.float32)
+        requests.append((image, boxes, rng.uniform(0, 1, count).astype(np.float32)))
+    together = small.many(requests)
+    for (image, boxes, scores), poses in zip(requests, together, strict=True):
+        alone = small(image, boxes, box_scores=scores)
+        np.testing.assert_array_equal(alone.keypoints, poses.keypoints)
+        np.testing.assert_array_equal(alone.scores, poses.scores)
+        np.testing.assert_array_equal(poses.box_scores, scores)
+    small.close()
+
+
 def test_more_people_than_a_batch_are_split(graph: Path, estimator: Estimator) -> None:
     image = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
     boxes = np.array([[i, i, i + 80, i + 120] for i in range(0, 70, 10)], np.float32)

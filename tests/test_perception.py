@@ -184,3 +184,36 @@ def test_steps_are_timed() -> None:
 def test_a_missing_model_is_named() -> None:
     with pytest.raises(ModelNotFound, match=r"nothing\.onnx"):
         Perception(det="nothing.onnx", pose=FakeEstimator())
+
+
+def test_other_settings_are_taken_while_people_are_followed() -> None:
+    perception = Perception(det=FakeDetector(), pose=FakeEstimator(), det_interval=5)
+    frames = list(FakeSource(frames=20))
+    before = [perception(frame) for frame in frames[:10]][-1]
+    perception.retune(TrackerSettings(smoothing="none", max_boxes=1))
+    after = [perception(frame) for frame in frames[10:]]
+    assert all(set(result.tracks.ids) <= set(before.tracks.ids) for result in after)
+    assert {len(result.tracks) for result in after} == {1}
+    assert all((r.tracks.poses.keypoints == r.raw).all() for r in after)
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [({"clock": "frames"}, "clock"), ({"motion": "none"}, "motion"), ({"history": 9}, "history")],
+)
+def test_settings_the_memory_was_made_for_are_refused_and_change_nothing(
+    settings: dict, name: str
+) -> None:
+    perception = Perception(det=FakeDetector(), pose=FakeEstimator())
+    before = perception.tracker.settings
+    with pytest.raises(ConfigError, match=f"{name} cannot change while people are followed"):
+        perception.retune(TrackerSettings(**settings))
+    assert perception.tracker.settings is before
+
+
+def test_ids_can_go_on_from_those_of_another_tracker() -> None:
+    perception = Perception(det=FakeDetector(), pose=FakeEstimator())
+    perception.tracker.number_from(40)
+    assert perception(next(iter(FakeSource()))).tracks.ids.tolist() == [40, 41]
+    perception.tracker.number_from(3)
+    assert perception.tracker.next_id == 42

@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "batch": ("posetrack.cli.batch", "Track people in thousands of videos, some at a time."),
     "webcam": ("posetrack.cli.webcam", "Track people live: a camera or a stream."),
     "devices": ("posetrack.cli.devices", "List the cameras of this machine and their formats."),
+    "serve": ("posetrack.cli.serve", "Track many streams at once and serve their poses."),
     "demo": ("posetrack.cli.demo", "Make a clip with people in it and track them."),
     "bench": ("posetrack.cli.bench", "Measure models and the whole loop on this machine."),
     "models": ("posetrack.cli.models", "List, describe, fetch and verify models."),

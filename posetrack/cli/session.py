@@ -34,14 +34,14 @@ from posetrack.perception import BoxesOf, Perception
 from posetrack.records import Header
 from posetrack.region import Region, open_region
 from posetrack.runner import RunSummary, run
-from posetrack.schedule import Every, WhenNeeded
+from posetrack.schedule import Every, Schedule, WhenNeeded
 from posetrack.skeletons import load_skeleton
 from posetrack.zoo.aliases import Choice, choose
 
 if TYPE_CHECKING:
     from posetrack.backends import Backend
     from posetrack.cards import Task
-    from posetrack.config import RunConfig
+    from posetrack.config import DetectorSettings, RunConfig
     from posetrack.zoo import ResolvedModel
 
 _NOMINAL_FPS = 25.0
@@ -199,18 +199,23 @@ def make_perception(
 ) -> Perception:
     """A perception that knows nobody yet, on networks that may have served others before."""
     fps = float(source.fps) if source is not None and source.fps else _NOMINAL_FPS
-    chosen = config.detector
-    every = Every(chosen.interval)
     return Perception(
         det=networks.detector,
         pose=networks.estimator,
         reid=networks.embedder,
         hands=networks.hands,
         face=networks.face,
-        det_interval=WhenNeeded(chosen.interval, chosen.longest_s) if chosen.auto else every,
+        det_interval=make_schedule(config.detector),
         tracker=config.tracker_settings(fps),
         region=region,
     )
+
+
+def make_schedule(chosen: DetectorSettings) -> Schedule:
+    """When the detector looks."""
+    if chosen.auto:
+        return WhenNeeded(chosen.interval, chosen.longest_s)
+    return Every(chosen.interval)
 
 
 def require_backend(kind: str) -> None:

@@ -170,6 +170,11 @@ class Pipeline:
             if self._error is not None:
                 raise self._error
 
+    @property
+    def dropped(self) -> int:
+        """Items that a live run dropped before the work so far."""
+        return sum(channel.dropped for channel in self._channels)
+
     def report(self) -> Report:
         """How the run went, or goes so far."""
         last = self._workers[-1] if self._workers else None
@@ -177,7 +182,7 @@ class Pipeline:
         began = self._began or perf_counter()
         return Report(
             items=latency.count,
-            dropped=sum(channel.dropped for channel in self._channels),
+            dropped=self.dropped,
             wall_s=(self._ended or perf_counter()) - began,
             latency=latency,
             stages=tuple(worker.times() for worker in self._workers),

@@ -62,10 +62,36 @@ class Tracker:
         self._embed = embed
         self._rules = Rules.of(settings, skeleton)
         self._only = chosen_ids(settings.select)
-        self._looks = bool(settings.revive_s or settings.likeness_weight)
+        self._looks = _looks_matter(settings)
         self._limbs = broad_limbs(skeleton) if self._looks else np.zeros((0, 2), np.int64)
         self._next_id = 1
+        self._soon: tuple[float, Expected] | None = None
         self.reset()
+
+    def retune(self, settings: TrackerSettings) -> None:
+        """Go on with other settings; everybody known stays known.
+
+        Raises:
+            ConfigError: as for a new tracker, or a setting that the memory of the old one was
+                made for (see `restart_for`).
+        """
+        if name := restart_for(self.settings, settings):
+            raise ConfigError(f"{name} cannot change while people are followed: start anew")
+        if self._embed is not None:
+            _check_reid(settings)
+        rules = Rules.of(settings, self.skeleton)
+        self.settings, self._rules = settings, rules
+        self._soon = None
+        self._only = chosen_ids(settings.select)
+
+    @property
+    def next_id(self) -> int:
+        """The id of the next person."""
+        return self._next_id
+
+    def number_from(self, first_id: int) -> None:
+        """Give no id below this from now on: those of a tracker before this one stay its own."""
+        self._next_id = max(self._next_id, first_id)
 
     def warm_up(self) -> None:
         """Load what two people who compete will need; a live run has no time for it then."""
@@ -81,7 +107,7 @@ class Tracker:
             self._embeddings = Embeddings(self._embed, self.settings.reid_every_s)
         self._smooth_depths = SmootherById()
         self._now_s = 0.0
-        self._soon: tuple[float, Expected] | None = None
+        self._soon = None
         self._dt_s = 1.0 if self.settings.clock == "frames" else _NOMINAL_DT_S
         self._last_t_s: float | None = None
         self._recent: deque[Tracks] = deque(maxlen=self.settings.history)
@@ -329,6 +355,19 @@ class Tracker:
             now_s=self._now_s,
             person=np.full(len(ids), _PERSON_M, np.float32),
         )[..., 0].copy()
+
+
+def restart_for(old: TrackerSettings, new: TrackerSettings) -> str | None:
+    """The first setting that differs and that a tracker at work cannot take; None: it can all."""
+    fixed = ("clock", "motion", "camera_motion", "history")
+    for name in fixed:
+        if getattr(old, name) != getattr(new, name):
+            return name
+    return None if _looks_matter(old) == _looks_matter(new) else "likeness_weight or revive_s"
+
+
+def _looks_matter(settings: TrackerSettings) -> bool:
+    return bool(settings.revive_s or settings.likeness_weight)
 
 
 def _check_reid(settings: TrackerSettings) -> None:

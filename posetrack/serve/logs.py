@@ -1,0 +1,61 @@
+"""The daemon's log, as lines for people or as JSON, without anybody's password."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+from posetrack.serve.redaction import redacted
+from posetrack.serve.settings import LogSettings
+
+log = logging.getLogger("posetrack.serve")
+
+
+class _Line(logging.Formatter):
+    """``2026-01-31T12:00:00.123Z info door: running``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        stream = getattr(record, "stream", None)
+        subject = f"{stream}: " if stream else ""
+        line = f"{_when(record)} {record.levelname.lower()} {subject}{record.getMessage()}"
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return redacted(line)
+
+
+class _Json(logging.Formatter):
+    """One object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        data = {
+            "time": _when(record),
+            "level": record.levelname.lower(),
+            "message": redacted(record.getMessage()),
+        }
+        if stream := getattr(record, "stream", None):
+            data["stream"] = stream
+        if record.exc_info:
+            data["trace"] = redacted(self.formatException(record.exc_info))
+        return json.dumps(data, ensure_ascii=False)
+
+
+def _when(record: logging.LogRecord) -> str:
+    at = datetime.fromtimestamp(record.created, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def start_logging(settings: LogSettings) -> None:
+    """Log to stderr from now on: the daemon's own lines, and the warnings of the web server."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json() if settings.format == "json" else _Line())
+    for name, level in (
+        ("posetrack.serve", settings.level.upper()),
+        ("uvicorn", "WARNING"),
+        ("uvicorn.error", "WARNING"),
+    ):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler] if name != "uvicorn.error" else []
+        logger.setLevel(level)
+    log.propagate = logging.getLogger("uvicorn").propagate = False

@@ -1,0 +1,1 @@
+"""Where messages go without being asked for: webhooks, files, brokers, datagrams."""

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from posetrack.errors import ConfigError
+from posetrack.serve.security import Doors, Guard, Rate, read_token
+from posetrack.serve.settings import ListenSettings, SecuritySettings, ServeConfig
+
+LONG = "0123456789abcdef"
+
+
+def config(host: str = "127.0.0.1", **security: object) -> ServeConfig:
+    return ServeConfig(
+        listen=ListenSettings(host=host), security=SecuritySettings.model_validate(security)
+    )
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "poses.example.org"])
+def test_a_public_address_needs_a_token(host: str) -> None:
+    with pytest.raises(ConfigError, match="can be reached by others and there is no token"):
+        read_token(config(host), {})
+    assert read_token(config(host), {"POSETRACK_TOKEN": LONG}) == LONG
+    assert read_token(config(host, insecure_no_auth=True), {}) is None
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.0.0.2"])
+def test_this_machine_needs_none(host: str) -> None:
+    assert read_token(config(host), {}) is None
+
+
+def test_a_token_comes_from_a_file_and_must_be_long(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(f"{LONG}\n")
+    assert read_token(config(token_file=str(file)), {}) == LONG
+    assert read_token(config(), {"POSETRACK_TOKEN_FILE": str(file)}) == LONG
+    file.write_text("short")
+    with pytest.raises(ConfigError, match="16 ASCII characters"):
+        read_token(config(token_file=str(file)), {})
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_token(config(token_file=str(tmp_path / "none")), {})
+
+
+def test_the_guard_knows_the_token_and_its_sessions() -> None:
+    guard = Guard(LONG)
+    assert guard.knows(f"Bearer {LONG}", None)
+    assert guard.knows(f"bearer  {LONG} ", None)
+    for wrong in (None, "", LONG, "Bearer", f"Bearer {LONG}x", "Bearer é", f"Basic {LONG}"):
+        assert not guard.knows(wrong, None)
+    session = guard.begin_session()
+    assert guard.knows(None, session)
+    assert not guard.knows(None, session + "x")
+    guard.end_session(session)
+    assert not guard.knows(None, session)
+    assert Guard(None).knows(None, None)
+
+
+def test_doors_know_their_hosts_and_origins() -> None:
+    doors = Doors.of(ListenSettings(hosts=("Poses.example.org",), origins=("https://wall.org",)))
+    for host in ("localhost:8791", "127.0.0.1:8791", "[::1]:8791", "poses.example.org"):
+        assert doors.is_host(host)
+    for host in ("evil.org", "127.0.0.1.evil.org", "", "[::1"):
+        assert not doors.is_host(host)
+    assert doors.is_origin("http://localhost:8791", "localhost:8791")
+    assert doors.is_origin("https://wall.org", "localhost:8791")
+    for origin in ("http://evil.org", "null", "http://localhost:1", "https://wall.org.evil.org"):
+        assert not doors.is_origin(origin, "localhost:8791")
+
+
+def test_an_address_may_ask_so_often() -> None:
+    rate = Rate(per_s=0.001, burst=3)
+    assert [rate.allows("a") for _ in range(5)] == [True, True, True, False, False]
+    assert rate.allows("b")
+    assert rate.is_empty("a")
+    for number in range(10_000):
+        rate.allows(str(number))
+    assert len(rate._buckets) == 4096

@@ -1,13 +1,17 @@
 // Numbers as people read them.
 
-/** To the second below ten minutes, then coarser. */
-export function duration(seconds) {
-  const s = Math.max(0, Math.floor(seconds));
-  if (s < 60) return `${s} s`;
-  if (s < 600) return `${Math.floor(s / 60)} min ${s % 60} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min`;
-  if (s < 86_400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
-  return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
+const UNITS = [[86_400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+
+/** The two largest units that say something, or `parts` of them: 3 min 20 s. */
+export function duration(seconds, parts = 2) {
+  let rest = Math.max(0, Math.floor(seconds));
+  const first = Math.max(0, UNITS.findIndex(([unit]) => rest >= unit));
+  const words = (rest ? UNITS.slice(first, first + parts) : [[1, "s"]]).map(([unit, name]) => {
+    const many = Math.floor(rest / unit);
+    rest -= many * unit;
+    return `${many} ${name}`;
+  });
+  return words.join(" ");
 }
 
 export function bytes(count) {

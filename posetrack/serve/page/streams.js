@@ -7,7 +7,8 @@ import { duration } from "./format.js";
 const THUMB_S = 5;
 
 /** Words for a state and how long it has lasted. */
-export const stateText = ({ state, since }) => `${state} · ${duration(daemonNow() - since)}`;
+export const stateText = ({ state, since }, parts) =>
+  `${state} · ${duration(daemonNow() - since, parts)}`;
 
 export function showList(streams, chosen) {
   reconcile(find("streams"), streams, ({ id }) => id, card, (line, stream) => {
@@ -16,7 +17,7 @@ export function showList(streams, chosen) {
     line.firstChild.toggleAttribute("aria-current", stream.id === chosen);
     say(name, stream.id);
     state.dataset.state = stream.state;
-    say(state, stateText(stream));
+    say(state, stateText(stream, 1));
     const good = stream.state === "running";
     say(figures, good ? `${stream.fps.toFixed(0)} fps · ${stream.people} people` : (stream.error ?? ""));
     figures.title = good ? "" : figures.textContent;

@@ -13,6 +13,7 @@ const THRESHOLD = 0.3;
 const EVENTS = 40;
 
 export class View {
+  #id = null;
   #stop = [];
   #messages = new Map();
   #latest = null;
@@ -40,6 +41,8 @@ export class View {
   /** Begin to show a stream. */
   open(id) {
     this.close();
+    if (id !== this.#id) find("events").replaceChildren();
+    this.#id = id;
     this.#stop = [
       listen(id, (message) => this.#take(message)),
       watch(id, (bitmap, frame) => this.#show(bitmap, frame)),
@@ -56,7 +59,6 @@ export class View {
     this.#trails = new Trails();
     for (const { canvas } of [this.picture, this.overlay]) canvas.width = canvas.height = 0;
     find("people").replaceChildren();
-    find("events").replaceChildren();
   }
 
   /** Take a stream's state, and its keypoint set and tracker where they are known. */

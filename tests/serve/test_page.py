@@ -322,7 +322,7 @@ def test_a_person_with_depths_stands_in_space(
 
 def test_nothing_of_the_page_comes_from_elsewhere_or_is_markup_from_text() -> None:
     files = {path.name: path.read_text() for path in PAGE.iterdir()}
-    assert {"index.html", "style.css", "main.js", "icon.svg"} <= files.keys()
+    assert {"index.html", "base.css", "main.js", "icon.svg"} <= files.keys()
     for name, text in files.items():
         text = text.replace("http://www.w3.org/2000/svg", "")  # a name, not an address
         assert not re.search(r"//[\w-]+\.\w", text), name

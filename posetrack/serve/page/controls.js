@@ -1,7 +1,13 @@
 // What can be set while a stream runs: which value, between what, and in which words.
 
 const spread = (path, label, min, max, step, more = {}) => ({
-  kind: "range", path, label, min, max, step, ...more,
+  kind: "range",
+  path,
+  label,
+  min,
+  max,
+  step,
+  ...more,
 });
 const either = (path, label, more = {}) => ({ kind: "switch", path, label, ...more });
 
@@ -11,15 +17,18 @@ export const SECTIONS = [
     open: true,
     controls: [
       spread("detector.interval", "Detector interval", 1, 60, 1, {
-        unit: "frames", hint: "The detector looks every so many frames; between, people are followed.",
+        unit: "frames",
+        hint: "The detector looks every so many frames; between, people are followed.",
       }),
       either("detector.auto", "Only when it is needed"),
       spread("detector.threshold", "Detection score", 0.05, 0.95, 0.01, {
-        digits: 2, holds: (tracking) => tracking.detection_threshold,
+        digits: 2,
+        holds: (tracking) => tracking.detection_threshold,
         hint: "From this score on something is a person.",
       }),
       spread("tracker.max_boxes", "People at most", 1, 21, 1, {
-        unit: "people", open: { at: 21, text: "no limit" },
+        unit: "people",
+        open: { at: 21, text: "no limit" },
       }),
     ],
   },
@@ -27,7 +36,8 @@ export const SECTIONS = [
     title: "Keypoints and ids",
     controls: [
       spread("tracker.keypoint_threshold", "Keypoint score", 0.05, 0.95, 0.01, {
-        digits: 2, hint: "From this score on a keypoint counts and is drawn.",
+        digits: 2,
+        hint: "From this score on a keypoint counts and is drawn.",
       }),
       spread("tracker.min_keypoints", "Keypoints of a person", 1, 17, 1, { unit: "at least" }),
       spread("tracker.max_missing_s", "Looked for when lost", 0, 10, 0.1, { unit: "s", digits: 1 }),
@@ -39,10 +49,13 @@ export const SECTIONS = [
     controls: [
       either("tracker.smoothing", "One-Euro filter", { on: "one_euro", off: "none" }),
       spread("tracker.min_cutoff_hz", "Calm at rest", 0.1, 10, 0.1, {
-        unit: "Hz", digits: 1, hint: "Lower is calmer and slower.",
+        unit: "Hz",
+        digits: 1,
+        hint: "Lower is calmer and slower.",
       }),
       spread("tracker.beta", "Quick in motion", 0, 30, 0.5, {
-        digits: 1, hint: "Higher follows fast motion more closely.",
+        digits: 1,
+        hint: "Higher follows fast motion more closely.",
       }),
     ],
   },
@@ -50,15 +63,26 @@ export const SECTIONS = [
     title: "Drawing",
     controls: [
       {
-        kind: "words", path: "drawing.layers", label: "Layers",
+        kind: "words",
+        path: "drawing.layers",
+        label: "Layers",
         words: ["boxes", "ids", "keypoints", "limbs", "trails"],
       },
       {
-        kind: "choice", path: "drawing.style", label: "Colours",
-        words: { side: "By body side", id: "By person", mmpose: "As MMPose", openpose: "As OpenPose" },
+        kind: "choice",
+        path: "drawing.style",
+        label: "Colours",
+        words: {
+          side: "By body side",
+          id: "By person",
+          mmpose: "As MMPose",
+          openpose: "As OpenPose",
+        },
       },
       {
-        kind: "choice", path: "drawing.background", label: "Background",
+        kind: "choice",
+        path: "drawing.background",
+        label: "Background",
         words: { image: "Picture", blur: "Blurred picture", black: "Black" },
       },
       spread("drawing.thickness", "Line width", 0.5, 3, 0.1, { unit: "×", digits: 1 }),

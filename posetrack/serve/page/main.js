@@ -19,6 +19,7 @@ let chosen = null; // the stream shown, as last told
 let tracking = null; // its keypoint set and tracker
 let trackingOf = ""; // the settings that belong to it
 let before = null; // its counts a second ago
+const wasGood = new Map(); // whether each stream was running when last told
 
 const view = new View();
 const recordings = new Recordings(find("recordings"));
@@ -28,7 +29,8 @@ const graphs = {
   fps: new Graph(find("graph-fps"), { name: "Frames a second", format: (fps) => fps.toFixed(1) }),
   stages: new Graph(find("graph-stages"), { name: "Latency by stage in ms", stacked: true }),
   drops: new Graph(find("graph-drops"), {
-    name: "Frames dropped a second", format: (drops) => drops.toFixed(0),
+    name: "Frames dropped a second",
+    format: (drops) => drops.toFixed(0),
   }),
 };
 
@@ -74,16 +76,22 @@ function show(stream) {
 }
 
 function showTiles({ latency_ms, people, tracks, dropped, detector_runs, frames, reconnects }) {
-  const share = frames ? `${((100 * detector_runs) / frames).toFixed(0)} % of frames` : "–";
+  const share = frames ? `${((100 * detector_runs) / frames).toFixed(0)} % of frames` : "";
+  const latency = frames
+    ? [`${ms(latency_ms.p50)} ms`, `p95 ${ms(latency_ms.p95)} · p99 ${ms(latency_ms.p99)}`]
+    : ["–", ""];
+  const lost = `${count(dropped.late)} late · ${count(dropped.source)} source`;
   const rows = [
-    ["Latency", `${ms(latency_ms.p50)} ms`, `p95 ${ms(latency_ms.p95)} · p99 ${ms(latency_ms.p99)}`],
+    ["Latency", ...latency],
     ["People", count(people), `${count(tracks)} ids so far`],
     ["Frames", count(frames), `${count(reconnects)} reconnects`],
-    ["Dropped", count(dropped.late + dropped.source), `${count(dropped.late)} late · ${count(dropped.source)} source`],
+    ["Dropped", count(dropped.late + dropped.source), lost],
     ["Detector runs", count(detector_runs), share],
   ];
   reconcile(
-    find("tiles"), rows, ([name]) => name,
+    find("tiles"),
+    rows,
+    ([name]) => name,
     ([name]) => make("div", {}, make("dt", {}, name), make("dd"), make("dd", { class: "quiet" })),
     (tile, [, value, more]) => {
       say(tile.children[1], value);
@@ -122,8 +130,18 @@ async function look(stream) {
   }
 }
 
+/** Say aloud who was lost and who is back; not every attempt in between. */
+function announce(now) {
+  for (const { id, state } of now) {
+    const good = state === "running";
+    if (wasGood.get(id) === !good) toast(good ? `${id} is running.` : `${id} is ${state}.`);
+    if (good || state !== "connecting") wasGood.set(id, good);
+  }
+}
+
 async function refresh() {
   streams = await api.getStreams();
+  announce(streams);
   find("sign-out").hidden = !api.hasToken();
   const running = streams.filter(({ state }) => state === "running").length;
   say(find("summary"), `${running} of ${streams.length} running`);
@@ -142,7 +160,8 @@ async function run() {
         if (error.status === 401) await askToken();
         else {
           find("lost").hidden = false;
-          say(find("lost"), error.status ? error.message : "The daemon does not answer. Trying again …");
+          const gone = "The daemon does not answer. Trying again …";
+          say(find("lost"), error.status ? error.message : gone);
         }
       }
     }
@@ -159,15 +178,19 @@ function listenToPage() {
     if (document.hidden) view.close();
     else view.open(chosen.id);
   });
-  find("enabled").addEventListener("click", () => attempt(async () => {
-    take((await api.changeStream(chosen.id, { enabled: !chosen.settings.enabled })).stream);
-  }));
-  find("remove").addEventListener("click", () => attempt(async () => {
-    const { id } = chosen;
-    if (!(await sure(`Remove ${id}? Its recordings stay.`))) return;
-    await api.removeStream(id);
-    await refresh();
-  }));
+  find("enabled").addEventListener("click", () =>
+    attempt(async () => {
+      take((await api.changeStream(chosen.id, { enabled: !chosen.settings.enabled })).stream);
+    }),
+  );
+  find("remove").addEventListener("click", () =>
+    attempt(async () => {
+      const { id } = chosen;
+      if (!(await sure(`Remove ${id}? Its recordings stay.`))) return;
+      await api.removeStream(id);
+      await refresh();
+    }),
+  );
   letAdd(async ({ id }) => {
     location.hash = id;
     await refresh();

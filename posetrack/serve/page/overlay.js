@@ -1,7 +1,6 @@
 // People drawn as the daemon draws them: same colours, same layers, over whatever is below.
 
-const IDS =
-  "56B4E9 E69F00 2BB98A F0E442 D55E00 CC79A7 5E8BFF DDCC77 B07CE8 88CCEE".split(" ");
+const IDS = "56B4E9 E69F00 2BB98A F0E442 D55E00 CC79A7 5E8BFF DDCC77 B07CE8 88CCEE".split(" ");
 const SIDES = {
   mmpose: { left: "#00ff00", right: "#ff8000", middle: "#3399ff" },
   side: { left: "#4fb3f6", right: "#ff9f1c", middle: "#f2f2f2" },
@@ -74,14 +73,16 @@ export class Trails {
  * `look` is {skeleton, threshold, drawing, trails, unit}; `unit` is a screen pixel in frame pixels.
  */
 export function drawPeople(context, message, look) {
-  const { drawing, skeleton, trails, unit } = look;
+  const { drawing, trails, unit } = look;
   const layers = new Set(drawing.layers);
   context.lineJoin = "round";
-  if (layers.has("trails")) trails.draw(context, message.pts_ns / 1e9, 2 * unit * drawing.thickness);
+  const line = unit * drawing.thickness;
+  if (layers.has("trails")) trails.draw(context, message.pts_ns / 1e9, 2 * line);
   for (const person of message.people) {
     context.globalAlpha = person.state === "lost" ? 0.45 : 1;
     const [x0, y0, x1, y1] = person.bbox;
-    const pen = unit * drawing.thickness * Math.min(4, Math.max(1.6, Math.max(x1 - x0, y1 - y0) / unit / 110));
+    const side = Math.max(x1 - x0, y1 - y0) / unit;
+    const pen = line * Math.min(4, Math.max(1.6, side / 110)); // the nearer, the thicker
     if (layers.has("boxes")) drawBox(context, person, pen, unit);
     drawBody(context, person, pen, look, layers);
     if (layers.has("ids")) drawTag(context, person, unit);

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { find, make, reconcile, say, sure, toast } from "./dom.js";
-import { bytes, clock, count, duration } from "./format.js";
+import { bytes, count, date, duration } from "./format.js";
 
 export class Recordings {
   #id = null;
@@ -11,13 +11,17 @@ export class Recordings {
   constructor(place) {
     this.button = find("record");
     this.button.addEventListener("click", () => this.toggle());
-    this.status = make("p", { class: "quiet", role: "status" });
+    this.status = make("p", { class: "quiet" });
     this.list = make("ul", { class: "files", "aria-label": "Recordings" });
     const box = (name, text, checked) =>
       make("label", { class: "chip" }, make("input", { type: "checkbox", name, checked }), text);
     this.wishes = make(
-      "fieldset", { class: "row" }, make("legend", {}, "What to record"),
-      box("video", "video", true), box("records", "poses", true), box("drawn", "people drawn", false),
+      "fieldset",
+      { class: "row" },
+      make("legend", {}, "What to record"),
+      box("video", "video", true),
+      box("records", "poses", true),
+      box("drawn", "people drawn", false),
     );
     place.append(this.wishes, this.status, this.list);
   }
@@ -50,6 +54,7 @@ export class Recordings {
         toast("The recording is in the list.");
       } else {
         await api.startRecording(this.#id, this.#wish());
+        toast("Recording.");
       }
     } catch (error) {
       toast(error.message, "error");
@@ -70,9 +75,11 @@ export class Recordings {
     say(this.button, this.#running ? "Stop" : "Record");
     say(this.status, told(newest, files, this.#running));
     reconcile(
-      this.list, files, ({ name }) => name,
+      this.list,
+      files,
+      ({ name }) => name,
       (file) => this.#file(file),
-      (line, file) => say(line.querySelector(".size"), `${clock(file.at)} · ${bytes(file.bytes)}`),
+      (line, file) => say(line.querySelector(".size"), `${date(file.at)} · ${bytes(file.bytes)}`),
     );
   }
 

@@ -5,10 +5,14 @@ import { changeStream } from "./api.js";
 import { patchOf, SECTIONS, valueAt } from "./controls.js";
 import { make, say, toast } from "./dom.js";
 
+const SPACING_MS = 60;
+const QUIET_MS = 500; // an answer that was under way still tells what was before
+
 export class Settings {
   #inputs = [];
-  #waiting = null;
+  #waiting = new Map(); // patches by stream
   #busy = false;
+  #quietUntil = 0;
   #stream = null;
 
   /** `onChange` is told the stream as it is after a change. */
@@ -19,9 +23,8 @@ export class Settings {
 
   /** Show a stream's values, but never under somebody's hand. */
   show(stream, tracking) {
-    if (this.#stream?.id !== stream.id) this.#waiting = null;
     this.#stream = stream;
-    if (this.#busy || this.#waiting !== null) return;
+    if (this.#busy || performance.now() < this.#quietUntil) return;
     for (const { control, show } of this.#inputs) show(valueAt(control, stream, tracking));
   }
 
@@ -46,16 +49,16 @@ export class Settings {
   }
 
   #change(patch) {
-    this.#waiting = merged(this.#waiting ?? {}, patch);
+    const { id } = this.#stream;
+    this.#waiting.set(id, merged(this.#waiting.get(id) ?? {}, patch));
     if (!this.#busy) this.#send();
   }
 
   async #send() {
     this.#busy = true;
-    const { id } = this.#stream;
-    while (this.#waiting !== null) {
-      const patch = this.#waiting;
-      this.#waiting = null;
+    while (this.#waiting.size) {
+      const [[id, patch]] = this.#waiting;
+      this.#waiting.delete(id);
       try {
         const { restarted, stream } = await changeStream(id, patch);
         if (restarted) toast(`${id} is opened anew for that.`);
@@ -63,14 +66,18 @@ export class Settings {
       } catch (error) {
         toast(error.message, "error");
       }
+      await new Promise((resolve) => setTimeout(resolve, SPACING_MS)); // the daemon limits requests
     }
     this.#busy = false;
+    this.#quietUntil = performance.now() + QUIET_MS;
   }
 }
 
 function merged(base, patch) {
   const made = { ...base };
-  for (const [section, values] of Object.entries(patch)) made[section] = { ...made[section], ...values };
+  for (const [section, values] of Object.entries(patch)) {
+    made[section] = { ...made[section], ...values };
+  }
   return made;
 }
 
@@ -79,16 +86,25 @@ const idOf = ({ path }) => `set-${path.replace(".", "-")}`;
 const hintOf = (control) =>
   control.hint ? make("small", { id: `${idOf(control)}-hint` }, control.hint) : null;
 
+const ONE = { frames: "frame", people: "person" };
+
 const ROWS = {
   range(control, change) {
     const id = idOf(control);
     const { min, max, step, digits = 0, unit = "", open } = control;
     const input = make("input", {
-      id, type: "range", min, max, step, "aria-describedby": control.hint ? `${id}-hint` : null,
+      id,
+      type: "range",
+      min,
+      max,
+      step,
+      "aria-describedby": control.hint ? `${id}-hint` : null,
     });
     const output = make("output", { for: id });
-    const text = (value) =>
-      open && value >= open.at ? open.text : `${value.toFixed(digits)} ${unit}`.trim();
+    const text = (value) => {
+      if (open && value >= open.at) return open.text;
+      return `${value.toFixed(digits)} ${(value === 1 && ONE[unit]) || unit}`.trim();
+    };
     input.addEventListener("input", () => {
       const value = Number(input.value);
       say(output, text(value));
@@ -96,8 +112,12 @@ const ROWS = {
       change(open && value >= open.at ? null : value);
     });
     const row = make(
-      "div", { class: "row" },
-      make("label", { for: id }, control.label), output, input, hintOf(control),
+      "div",
+      { class: "row" },
+      make("label", { for: id }, control.label),
+      output,
+      input,
+      hintOf(control),
     );
     const show = (value) => {
       input.disabled = value === null && !open;
@@ -121,11 +141,13 @@ const ROWS = {
   },
 
   choice(control, change) {
-    const options = Object.entries(control.words).map(([value, text]) => make("option", { value }, text));
+    const words = Object.entries(control.words);
+    const options = words.map(([value, text]) => make("option", { value }, text));
     const input = make("select", { id: idOf(control) }, ...options);
     input.addEventListener("change", () => change(input.value));
+    const label = make("label", { for: input.id }, control.label);
     return {
-      row: make("div", { class: "row flat" }, make("label", { for: input.id }, control.label), input),
+      row: make("div", { class: "row flat" }, label, input),
       show: (value) => (input.value = value),
     };
   },

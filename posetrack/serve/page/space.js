@@ -12,7 +12,7 @@ const REACH_M = 6; // half the side of the floor
 export class Camera {
   yaw = 0.6;
   tilt = 0.25;
-  away_m = 7;
+  away_m = 6;
 
   /** Listen to an element; `isOn` says whether it shows the space now. */
   constructor(place, isOn, onChange) {
@@ -31,7 +31,12 @@ export class Camera {
     for (const end of ["pointerup", "pointercancel"]) {
       place.addEventListener(end, () => (at = null));
     }
-    const keys = { ArrowLeft: [-0.1, 0], ArrowRight: [0.1, 0], ArrowUp: [0, -0.1], ArrowDown: [0, 0.1] };
+    const keys = {
+      ArrowLeft: [-0.1, 0],
+      ArrowRight: [0.1, 0],
+      ArrowUp: [0, -0.1],
+      ArrowDown: [0, 0.1],
+    };
     place.addEventListener("keydown", (event) => {
       if (!isOn() || !(event.key in keys)) return;
       event.preventDefault();

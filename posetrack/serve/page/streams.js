@@ -2,7 +2,7 @@
 
 import { addStream, daemonNow, streamPath } from "./api.js";
 import { find, make, reconcile, say } from "./dom.js";
-import { duration } from "./format.js";
+import { duration, people } from "./format.js";
 
 const THUMB_S = 5;
 
@@ -11,27 +11,42 @@ export const stateText = ({ state, since }, parts) =>
   `${state} · ${duration(daemonNow() - since, parts)}`;
 
 export function showList(streams, chosen) {
-  reconcile(find("streams"), streams, ({ id }) => id, card, (line, stream) => {
-    const [thumb, text] = line.firstChild.children;
-    const [name, state, figures] = text.children;
-    line.firstChild.toggleAttribute("aria-current", stream.id === chosen);
-    say(name, stream.id);
-    state.dataset.state = stream.state;
-    say(state, stateText(stream, 1));
-    const good = stream.state === "running";
-    say(figures, good ? `${stream.fps.toFixed(0)} fps · ${stream.people} people` : (stream.error ?? ""));
-    figures.title = good ? "" : figures.textContent;
-    renew(thumb, stream);
-  });
+  reconcile(
+    find("streams"),
+    streams,
+    ({ id }) => id,
+    card,
+    (line, stream) => {
+      const [thumb, text] = line.firstChild.children;
+      const [name, state, figures] = text.children;
+      line.firstChild.toggleAttribute("aria-current", stream.id === chosen);
+      say(name, stream.id);
+      state.dataset.state = stream.state;
+      say(state, stateText(stream, 1));
+      const good = stream.state === "running";
+      const told = `${stream.fps.toFixed(0)} fps · ${people(stream.people)}`;
+      say(figures, good ? told : (stream.error ?? ""));
+      figures.title = good ? "" : figures.textContent;
+      renew(thumb, stream);
+    },
+  );
 }
 
 function card({ id }) {
   return make(
-    "li", {},
+    "li",
+    {},
     make(
-      "a", { href: `#${id}` },
+      "a",
+      { href: `#${id}` },
       make("img", { class: "thumb", alt: "" }),
-      make("span", {}, make("b"), make("span", { class: "state" }), make("span", { class: "quiet" })),
+      make(
+        "span",
+        {},
+        make("b"),
+        make("span", { class: "state" }),
+        make("span", { class: "quiet" }),
+      ),
     ),
   );
 }

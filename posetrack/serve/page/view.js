@@ -2,7 +2,7 @@
 // is drawn with the message of that very frame; without pictures, messages are drawn as they come.
 
 import { find, make, reconcile, say } from "./dom.js";
-import { clock, duration, ms } from "./format.js";
+import { clock, duration, ms, people } from "./format.js";
 import { listen, watch } from "./live.js";
 import { drawPeople, idColour, Trails } from "./overlay.js";
 import { Camera, drawSpace, hasDepths } from "./space.js";
@@ -32,7 +32,11 @@ export class View {
     this.overlay = find("overlay").getContext("2d");
     this.tracking = null;
     this.stream = null;
-    this.camera = new Camera(this.place, () => this.#inSpace, () => this.#schedule());
+    this.camera = new Camera(
+      this.place,
+      () => this.#inSpace,
+      () => this.#schedule(),
+    );
     find("space").addEventListener("click", () => this.#toggleSpace());
     find("overlay-on").addEventListener("click", () => this.toggleOverlay());
     new ResizeObserver(() => this.#schedule()).observe(this.place);
@@ -75,7 +79,11 @@ export class View {
     const veil = find("veil");
     veil.hidden = running;
     if (!running) say(veil, veilText(stream));
-    const told = [`${stream.fps.toFixed(1)} fps`, `${ms(stream.latency_ms.p50)} ms`, `${stream.people} people`];
+    const told = [
+      `${stream.fps.toFixed(1)} fps`,
+      `${ms(stream.latency_ms.p50)} ms`,
+      people(stream.people),
+    ];
     say(find("hud"), running ? told.join(" · ") : "");
     this.#schedule();
   }
@@ -166,7 +174,17 @@ export class View {
     this.picture.imageSmoothingQuality = "high";
     if (background === "blur") {
       this.picture.drawImage(bitmap, 0, 0, width / 24, height / 24);
-      this.picture.drawImage(this.picture.canvas, 0, 0, width / 24, height / 24, 0, 0, width, height);
+      this.picture.drawImage(
+        this.picture.canvas,
+        0,
+        0,
+        width / 24,
+        height / 24,
+        0,
+        0,
+        width,
+        height,
+      );
     } else {
       this.picture.drawImage(bitmap, 0, 0, width, height);
     }
@@ -184,7 +202,11 @@ function fit(canvas) {
 
 function veilText({ state, error, settings }) {
   if (state === "stopped") return settings.enabled ? "The file is over." : "Paused.";
-  const head = { connecting: "Connecting …", stalled: "No frames come.", failed: "It failed." }[state];
+  const head = {
+    connecting: "Connecting …",
+    stalled: "No frames are coming.",
+    failed: "This stream has failed.",
+  }[state];
   return error ? `${head}\n${error}\nIt is tried again.` : head;
 }
 
@@ -205,11 +227,12 @@ function listPeople(people) {
   );
 }
 
-function logEvent({ type, id, at_ns, age }) {
+function logEvent({ type, id, at_ns, start_ns }) {
   const place = find("events");
-  const what = type === "new" ? "came" : `went after ${duration(age)}`;
+  const what = type === "new" ? "came" : `went after ${duration((at_ns - start_ns) / 1e9)}`;
   const dot = make("i", { class: "mark" });
   dot.style.backgroundColor = idColour(id);
-  place.prepend(make("li", {}, dot, `${id} ${what}`, make("time", { class: "quiet" }, clock(at_ns / 1e9))));
+  const at = make("time", { class: "quiet" }, clock(at_ns / 1e9));
+  place.prepend(make("li", {}, dot, `${id} ${what}`, at));
   while (place.children.length > EVENTS) place.lastChild.remove();
 }

@@ -26,8 +26,8 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz", "/", "/v1/session"})
 OPEN_FOLDERS = ("/page/",)
 
 _POLICY = (
-    b"default-src 'self'; img-src 'self' blob: data:; connect-src 'self' ws: wss:; "
-    b"style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    b"connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
 )
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),

@@ -17,6 +17,14 @@ JPEG as it is, and with people drawn."""
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A JPEG, and the number of the frame it shows."""
+
+    frame: int
+    jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """Something published.
 
@@ -28,7 +36,7 @@ class Item:
 
     kind: Kind
     stream: str
-    content: Published | Message | bytes
+    content: Published | Message | Picture
 
     def text(self, *, raw: bool = False) -> str:
         """The message as JSON."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from posetrack.cli.session import make_painter
 from posetrack.media.painter import Painter
-from posetrack.serve.hub import Hub, Item, Kind
+from posetrack.serve.hub import Hub, Item, Kind, Picture
 from posetrack.serve.settings import PreviewSettings, StreamSettings
 from posetrack.types import Image, Result
 
@@ -44,7 +44,8 @@ class Preview:
             image = result.frame.image
             if kind == "drawn":
                 image = self._drawn(result, settings, threshold)
-            self._hub.publish(Item(kind, self._stream, _encoded(image, chosen)))
+            picture = Picture(result.frame.index, _encoded(image, chosen))
+            self._hub.publish(Item(kind, self._stream, picture))
 
     def _drawn(self, result: Result, settings: StreamSettings, threshold: float | None) -> Image:
         if self._painter is None or self._painter[0] is not settings:

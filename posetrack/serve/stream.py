@@ -84,6 +84,11 @@ class Stream:
         self._stalled_at: float | None = None
         self._thread = Thread(target=self._main, name=f"stream-{self.id}", daemon=True)
 
+    @property
+    def perception(self) -> Perception | None:
+        """Its models and tracker, to look at; None where they are not open."""
+        return self._perception
+
     def start(self) -> None:
         """Begin, in a thread."""
         self._around.metrics.begin_stream(self.id)

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 from posetrack import __version__
@@ -18,6 +18,7 @@ from posetrack.serve.api.live import live_routes
 from posetrack.serve.api.openapi import settings_schemas
 from posetrack.serve.api.recordings import recording_routes
 from posetrack.serve.api.streams import stream_routes
+from posetrack.serve.api.tracking import tracking_routes
 from posetrack.serve.daemon import Daemon
 from posetrack.serve.gate import Gate
 
@@ -25,6 +26,17 @@ PAGE = Path(__file__).parent.parent / "page"
 _TEXT = """Poses of people with lasting ids, live. Every route but /healthz, /readyz and /v1/session
 needs `Authorization: Bearer TOKEN` where the daemon has a token. Live data come by WebSocket or
 as server-sent events from the same addresses: `/v1/streams/{stream}/poses` and `.../events`."""
+
+_FRESH = {"cache-control": "no-cache"}
+
+
+class _Page(StaticFiles):
+    """Files that a browser asks about each time, so that an upgrade never mixes two pages."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers.update(_FRESH)
+        return response
 
 
 def make_app(daemon: Daemon) -> Gate:
@@ -37,14 +49,14 @@ def make_app(daemon: Daemon) -> Gate:
         redoc_url=None,
         openapi_url="/openapi.json",
     )
-    for routes in (health_routes, stream_routes, live_routes, recording_routes):
+    for routes in (health_routes, stream_routes, tracking_routes, live_routes, recording_routes):
         app.include_router(routes(daemon))
     add_error_handlers(app)
-    app.mount("/page", StaticFiles(directory=PAGE), name="page")
+    app.mount("/page", _Page(directory=PAGE), name="page")
 
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:
-        return FileResponse(PAGE / "index.html")
+        return FileResponse(PAGE / "index.html", headers=_FRESH)
 
     app.openapi = lambda: _description(app)  # type: ignore[method-assign]
     return Gate(

@@ -16,7 +16,7 @@ from posetrack.serve.api.clients import Clients, Listener, listening
 from posetrack.serve.api.errors import answers
 from posetrack.serve.daemon import Daemon
 from posetrack.serve.gate import address_of
-from posetrack.serve.hub import Item, Kind
+from posetrack.serve.hub import Item, Kind, Picture
 from posetrack.serve.supervisor import NoStream
 
 _SILENCE_S = 15.0
@@ -165,7 +165,10 @@ def live_routes(daemon: Daemon) -> APIRouter:
         stream: str,
         draw: Annotated[bool, Query(description="with the people drawn")] = True,
     ) -> object:
-        """What an ``img`` element shows; size and rate are settings of the stream (preview)."""
+        """What an ``img`` element shows; size and rate are settings of the stream (preview).
+
+        ``X-Frame`` in the head of each picture is the ``frame`` of its message.
+        """
         daemon.supervisor.get(stream)
         stack = ExitStack()
         stack.enter_context(clients.admitted(address_of(request.scope)))
@@ -178,7 +181,7 @@ def live_routes(daemon: Daemon) -> APIRouter:
                     while not listener.is_over:
                         item = await listener.next(_SILENCE_S)
                         if item is not None:
-                            assert isinstance(item.content, bytes)
+                            assert isinstance(item.content, Picture)
                             yield _part(item.content)
 
         return StreamingResponse(
@@ -217,6 +220,10 @@ def _event(item: Item, *, raw: bool) -> str:
     return f"event: {item.kind}\ndata: {item.text(raw=raw)}\n\n"
 
 
-def _part(jpeg: bytes) -> bytes:
-    head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-    return head.encode() + jpeg + b"\r\n"
+def _part(picture: Picture) -> bytes:
+    """Of a multipart stream; `X-Frame` is the `frame` of the message that belongs to it."""
+    head = (
+        f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture.jpeg)}\r\n"
+        f"X-Frame: {picture.frame}\r\n\r\n"
+    )
+    return head.encode() + picture.jpeg + b"\r\n"

@@ -122,6 +122,23 @@ class Poses(BaseModel):
     people: list[Person]
 
 
+class Skeleton(BaseModel):
+    """A keypoint set."""
+
+    name: str
+    keypoints: list[str] = Field(description="the name of each, in the order of the messages")
+    limbs: list[tuple[int, int]] = Field(description="which to connect, by number")
+    sides: list[str] = Field(description="left, right or middle, of each keypoint")
+
+
+class Tracking(BaseModel):
+    """What the settings and the models of a stream come to."""
+
+    skeleton: Skeleton
+    detection_threshold: float | None = Field(description="score from which a detection counts")
+    tracker: dict[str, Any] = Field(description="every setting of the tracker as it holds")
+
+
 class Recording(BaseModel):
     """A recording since the daemon began."""
 

@@ -1,0 +1,238 @@
+// The live picture of one stream with its people over it. Each picture says which frame it shows and
+// is drawn with the message of that very frame; without pictures, messages are drawn as they come.
+
+import { find, make, reconcile, say } from "./dom.js";
+import { clock, duration, ms, people } from "./format.js";
+import { listen, watch } from "./live.js";
+import { drawPeople, idColour, Trails } from "./overlay.js";
+import { Camera, drawSpace, hasDepths } from "./space.js";
+
+const KEPT = 120; // messages that wait for their picture
+const PICTURES_S = 1.5; // without a picture for so long, messages are drawn by themselves
+const THRESHOLD = 0.3;
+const EVENTS = 40;
+
+export class View {
+  #id = null;
+  #stop = [];
+  #messages = new Map();
+  #latest = null;
+  #picture = null;
+  #pictureAt = 0;
+  #due = false;
+  #size = "";
+  #inSpace = false;
+  #overlay = true;
+  #trails = new Trails();
+  #peopleAt = 0;
+
+  constructor() {
+    this.place = find("view");
+    this.picture = find("picture").getContext("2d");
+    this.overlay = find("overlay").getContext("2d");
+    this.tracking = null;
+    this.stream = null;
+    this.camera = new Camera(
+      this.place,
+      () => this.#inSpace,
+      () => this.#schedule(),
+    );
+    find("space").addEventListener("click", () => this.#toggleSpace());
+    find("overlay-on").addEventListener("click", () => this.toggleOverlay());
+    new ResizeObserver(() => this.#schedule()).observe(this.place);
+  }
+
+  /** Begin to show a stream. */
+  open(id) {
+    this.close();
+    if (id !== this.#id) find("events").replaceChildren();
+    this.#id = id;
+    this.#stop = [
+      listen(id, (message) => this.#take(message)),
+      watch(id, (bitmap, frame) => this.#show(bitmap, frame)),
+    ];
+  }
+
+  /** End all connections and forget what was shown. */
+  close() {
+    for (const stop of this.#stop) stop();
+    this.#stop = [];
+    this.#messages.clear();
+    this.#picture?.bitmap.close();
+    this.#latest = this.#picture = null;
+    this.#trails = new Trails();
+    for (const { canvas } of [this.picture, this.overlay]) canvas.width = canvas.height = 0;
+    find("people").replaceChildren();
+  }
+
+  /** Take a stream's state, and its keypoint set and tracker where they are known. */
+  update(stream, tracking) {
+    this.stream = stream;
+    this.tracking = tracking;
+    const [width, height] = stream.size ?? [16, 9];
+    if (this.#size !== `${width}/${height}`) {
+      this.#size = `${width}/${height}`;
+      this.place.style.setProperty("--width", width);
+      this.place.style.setProperty("--height", height);
+    }
+    const running = stream.state === "running";
+    const veil = find("veil");
+    veil.hidden = running;
+    if (!running) say(veil, veilText(stream));
+    const told = [
+      `${stream.fps.toFixed(1)} fps`,
+      `${ms(stream.latency_ms.p50)} ms`,
+      people(stream.people),
+    ];
+    say(find("hud"), running ? told.join(" · ") : "");
+    this.#schedule();
+  }
+
+  toggleOverlay() {
+    this.#overlay = !this.#overlay;
+    find("overlay-on").setAttribute("aria-pressed", this.#overlay);
+    this.#schedule();
+  }
+
+  #toggleSpace() {
+    this.#inSpace = !this.#inSpace;
+    find("space").setAttribute("aria-pressed", this.#inSpace);
+    this.place.classList.toggle("in-space", this.#inSpace);
+    this.#schedule();
+  }
+
+  #take(message) {
+    if (message.type === "new" || message.type === "end") return logEvent(message);
+    if (message.type !== "poses") return;
+    if (this.#latest && message.frame <= this.#latest.frame) this.#messages.clear();
+    this.#latest = message;
+    this.#messages.set(message.frame, message);
+    if (this.#messages.size > KEPT) this.#messages.delete(this.#messages.keys().next().value);
+    this.#trails.add(message, this.stream?.settings.drawing.trail_s ?? 1.5);
+    find("space").hidden = !hasDepths(message) && !this.#inSpace;
+    if (!this.#picturesCome() || this.#picture?.frame === message.frame) this.#schedule();
+    if (performance.now() - this.#peopleAt > 250) {
+      this.#peopleAt = performance.now();
+      listPeople(message.people);
+    }
+  }
+
+  #show(bitmap, frame) {
+    this.#picture?.bitmap.close();
+    this.#picture = { bitmap, frame };
+    this.#pictureAt = performance.now();
+    this.#schedule();
+  }
+
+  #picturesCome = () => performance.now() - this.#pictureAt < 1000 * PICTURES_S;
+
+  #schedule() {
+    if (this.#due) return;
+    this.#due = true;
+    requestAnimationFrame(() => {
+      this.#due = false;
+      this.#draw();
+    });
+  }
+
+  #draw() {
+    if (this.stream === null) return;
+    const { drawing, tracker } = this.stream.settings;
+    const skeleton = this.tracking?.skeleton ?? null;
+    const threshold =
+      tracker.keypoint_threshold ?? this.tracking?.tracker.keypoint_threshold ?? THRESHOLD;
+    const message = this.#ofPicture();
+    const [width, height] = fit(this.overlay.canvas);
+    fit(this.picture.canvas);
+    this.overlay.setTransform(1, 0, 0, 1, 0, 0);
+    this.overlay.clearRect(0, 0, width, height);
+    if (this.#inSpace) {
+      this.picture.clearRect(0, 0, width, height);
+      if (message) drawSpace(this.overlay, message, { skeleton, threshold, drawing }, this.camera);
+      return;
+    }
+    this.#drawPicture(drawing.background, width, height);
+    if (message === null || !this.#overlay || this.stream.state !== "running") return;
+    const scale = width / message.size[0];
+    this.overlay.scale(scale, scale);
+    const unit = window.devicePixelRatio / scale;
+    drawPeople(this.overlay, message, { drawing, skeleton, threshold, unit, trails: this.#trails });
+  }
+
+  /** The message of the frame that the picture shows. */
+  #ofPicture() {
+    if (!this.#picturesCome() || this.#picture === null) return this.#latest;
+    return this.#messages.get(this.#picture.frame) ?? this.#latest;
+  }
+
+  #drawPicture(background, width, height) {
+    if (background === "black" || this.#picture === null) {
+      this.picture.clearRect(0, 0, width, height);
+      return;
+    }
+    const { bitmap } = this.#picture;
+    this.picture.imageSmoothingQuality = "high";
+    if (background === "blur") {
+      this.picture.drawImage(bitmap, 0, 0, width / 24, height / 24);
+      this.picture.drawImage(
+        this.picture.canvas,
+        0,
+        0,
+        width / 24,
+        height / 24,
+        0,
+        0,
+        width,
+        height,
+      );
+    } else {
+      this.picture.drawImage(bitmap, 0, 0, width, height);
+    }
+  }
+}
+
+/** As many canvas pixels as the screen has for it. */
+function fit(canvas) {
+  const width = Math.round(canvas.clientWidth * window.devicePixelRatio);
+  const height = Math.round(canvas.clientHeight * window.devicePixelRatio);
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
+  return [width, height];
+}
+
+function veilText({ state, error, settings }) {
+  if (state === "stopped") return settings.enabled ? "The file is over." : "Paused.";
+  const head = {
+    connecting: "Connecting …",
+    stalled: "No frames are coming.",
+    failed: "This stream has failed.",
+  }[state];
+  return error ? `${head}\n${error}\nIt is tried again.` : head;
+}
+
+function listPeople(people) {
+  reconcile(
+    find("people"),
+    [...people].sort((a, b) => a.id - b.id),
+    ({ id }) => id,
+    ({ id }) => {
+      const dot = make("i", { class: "mark" });
+      dot.style.backgroundColor = idColour(id);
+      return make("li", {}, dot, make("b", {}, String(id)), make("span", { class: "quiet" }));
+    },
+    (line, { age, state }) => {
+      say(line.lastChild, duration(age));
+      line.classList.toggle("lost", state === "lost");
+    },
+  );
+}
+
+function logEvent({ type, id, at_ns, start_ns }) {
+  const place = find("events");
+  const what = type === "new" ? "came" : `went after ${duration((at_ns - start_ns) / 1e9)}`;
+  const dot = make("i", { class: "mark" });
+  dot.style.backgroundColor = idColour(id);
+  const at = make("time", { class: "quiet" }, clock(at_ns / 1e9));
+  place.prepend(make("li", {}, dot, `${id} ${what}`, at));
+  while (place.children.length > EVENTS) place.lastChild.remove();
+}

@@ -147,6 +147,18 @@ def test_more_people_than_the_largest_size_are_split_over_several_runs(
     np.testing.assert_allclose(split.keypoints, all_at_once.keypoints, atol=0.6)
 
 
+def test_people_of_several_pictures_share_a_batch(
+    picture: Any, cards: dict[str, tuple[ModelCard, Path]]
+) -> None:
+    card, path = cards["pose"]
+    device = DeviceEstimator(card, open_backend("torch", path), sizes=(8,))
+    other = np.ascontiguousarray(picture[::-1])
+    ones = np.ones(len(BOXES), np.float32)
+    both = device.many([(picture, BOXES, ones), (other, BOXES, ones)])
+    for image, found in zip((picture, other), both, strict=True):
+        np.testing.assert_allclose(found.keypoints, device(image, BOXES).keypoints, atol=0.6)
+
+
 def test_a_picture_is_uploaded_once_and_forgotten_with_it(picture: Any) -> None:
     uploads, image = Uploads(), picture.copy()
     assert uploads(image, "cpu") is uploads(image, "cpu")

@@ -203,5 +203,5 @@ def tune_detector(detector: SharedDetector, settings: StreamSettings) -> None:
     threshold = settings.detector.threshold
     if threshold is None:
         threshold = tracker.detection_threshold
-    labels = (tracker.detection_label,) if tracker.detection_label else None
+    labels = None if tracker.detection_label is None else (tracker.detection_label,)
     detector.tune(threshold, settings.detector.nms, labels)

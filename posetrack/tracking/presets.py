@@ -54,6 +54,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
     },
     # MMDeploy's PoseTracker as it ships, without its bugs 2 and 3 (docs/tracking.md).
     "mmdeploy": {
+        "detection_label": 0,
         "boxes": "keypoints",
         "birth_detection": 0.0,
         "clock": "frames",

@@ -43,7 +43,7 @@ def test_of_two_detections_the_larger_stays() -> None:
 def test_weak_small_and_foreign_detections_do_not_count() -> None:
     boxes = np.array([BOX, (300, 0, 310, 10), (400, 0, 500, 100), (0, 0, 90, 90)], np.float32)
     found = Detections(boxes, np.array([0.9, 0.9, 0.5, 0.9], np.float32), np.array([0, 0, 0, 2]))
-    settings = TrackerSettings(detection_threshold=0.5, detection_min_size_px=20)
+    settings = TrackerSettings(detection_label=0, detection_threshold=0.5, detection_min_size_px=20)
     np.testing.assert_array_equal(merged(found, settings=settings).boxes, [BOX])
 
 

@@ -36,5 +36,5 @@ def write(recording: Recording, path: Path) -> None:
     table = pd.DataFrame(
         values.reshape(len(dense), len(columns)), columns=columns, index=dense.frames
     )
-    with part_of(path) as part, pd.HDFStore(part, "w") as store:
-        store.put(KEY, table, format="fixed", track_times=False)
+    with part_of(path) as part:
+        table.to_hdf(part, key=KEY, mode="w", format="fixed")

@@ -53,7 +53,7 @@ def _split_numbers(value: Any) -> Any:
         return tuple(float(word) for word in value.split(","))
     if isinstance(value, int | float):
         return (float(value),)
-    return tuple(map(float, value)) if isinstance(value, list) else value
+    return tuple(value) if isinstance(value, list) else value
 
 
 Words, Numbers = BeforeValidator(_split_words), BeforeValidator(_split_numbers)

@@ -60,6 +60,7 @@ def serve(
             proxy_headers=False,
             lifespan="off",
             ws_max_size=config.limits.body_kb * 1024,
+            ws_per_message_deflate=False,  # costs each client's share of a core, for little
             ws_ping_interval=20.0,
             ws_ping_timeout=20.0,
             timeout_graceful_shutdown=_CLOSING_S,

@@ -320,7 +320,14 @@ def _from_environment(environment: Mapping[str, str]) -> Iterator[Override]:
         if section != "defaults" and isinstance(kind, type) and issubclass(kind, BaseModel):
             for name in kind.model_fields:
                 variables[f"POSETRACK_{section}_{name}".upper()] = (section, name)
-    for name in sorted(environment.keys() & variables.keys()):
+    sections = {f"POSETRACK_{section}_".upper() for section, _ in variables.values()}
+    for name in sorted(environment):
+        if name not in variables:
+            if name.startswith(tuple(sections)):
+                near = difflib.get_close_matches(name, variables, 1)
+                hint = f"did you mean {near[0]}?" if near else "see docs/serve.md"
+                raise ConfigError(f"environment variable {name} sets nothing: {hint}")
+            continue
         text = environment[name]
         value = read_yaml(text, name=name)[0] if text.strip() else None
         yield Override(variables[name], value, name)

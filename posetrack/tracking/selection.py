@@ -11,6 +11,8 @@ from posetrack.geometry import box_area, box_centers
 from posetrack.types import Bools, Floats, Ints
 
 ORDERS = ("first", "largest", "center")
+IDS = r"[0-9]{1,18}(,[0-9]{1,18})*"
+"""Numbers that an id can be, as a regular expression."""
 _FAITHFUL = 1.2
 """Somebody else must be so many times as large, or as near, to take a followed person's place."""
 
@@ -21,7 +23,7 @@ def check_select(select: str) -> None:
     Raises:
         ConfigError: with what may be given.
     """
-    if select not in ORDERS and not re.fullmatch(r"\d+(,\d+)*", select):
+    if select not in ORDERS and not re.fullmatch(IDS, select):
         words = ", ".join(ORDERS)
         raise ConfigError(f"select is {select!r}: choose one of {words}, or ids such as 3 or 3,7")
 

@@ -68,6 +68,8 @@ def test_a_wrong_variable_and_a_wrong_flag_are_named(tmp_path: Path) -> None:
     file = write(tmp_path, "log: {level: info}\n")
     with pytest.raises(ConfigError, match=r"^POSETRACK_LISTEN_PORT: listen\.port: "):
         load_serve_config(file, environment={"POSETRACK_LISTEN_PORT": "many"})
+    with pytest.raises(ConfigError, match=r"LISTEN_PROT sets nothing: did you mean .*_PORT\?"):
+        load_serve_config(file, environment={"POSETRACK_LISTEN_PROT": "1"})
     with pytest.raises(ConfigError, match=r"^--port: listen\.port: "):
         load_serve_config(file, flags={"listen.port": 99_999}, flag_names={"listen.port": "--port"})
 

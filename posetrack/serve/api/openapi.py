@@ -7,6 +7,7 @@ from typing import Any, get_args, get_type_hints
 
 from posetrack.serve.settings import StreamSettings
 from posetrack.tracking.presets import PRESETS
+from posetrack.tracking.selection import IDS, ORDERS
 from posetrack.tracking.settings import TrackerSettings
 
 STREAM, PATCH = "StreamSettings", "StreamPatch"
@@ -60,8 +61,12 @@ def _rule(name: str, kind: Any, known: dict[str, Any]) -> dict[str, Any]:
     if "choices" in known:
         return rule | {"enum": list(known["choices"])}
     if "low" not in known:
-        plain = {"select": "string", "confidence_weighting": "boolean"}
-        return rule | {"type": plain.get(name, ["array", "null"])}
+        if name == "select":
+            return rule | {"type": "string", "pattern": f"^({'|'.join(ORDERS)}|{IDS})$"}
+        if name == "confidence_weighting":
+            return rule | {"type": "boolean"}
+        sigma = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 10}
+        return rule | {"type": ["array", "null"], "items": sigma, "minItems": 1}
     parts = get_args(kind) or (kind,)
     number = "integer" if int in parts else "number"
     rule["type"] = [number, "null"] if type(None) in parts else number

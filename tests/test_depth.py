@@ -183,5 +183,5 @@ def test_a_frame_is_drawn_in_space(tmp_path: Path) -> None:
     metres = positions(header, record)
     assert np.ptp(metres[0, :, 1]) <= 1.71, "without a camera a box is as tall as a person"
     flat = replace(record, depths=None)
-    with pytest.raises(SourceError, match=r"frame 3 of a.mp4 has nobody with depths"):
+    with pytest.raises(SourceError, match=r"frame 3 of a\.mp4 has nobody with depths"):
         plot_space(header, flat, tmp_path / "none.png")

@@ -1,23 +1,35 @@
-"""A frame's people in space, drawn from two sides and from above as PNG, SVG or PDF."""
+"""A frame's people in space, drawn in perspective and from three sides, as PNG, SVG or PDF."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from posetrack.errors import BackendMissing, SourceError
 from posetrack.media.palette import id_colour
 from posetrack.records import Header, Record
-from posetrack.types import Floats
+from posetrack.types import Bools, Floats
 
-VIEWS = (("from the camera", 8, -90), ("from the side", 8, -10), ("from above", 80, -90))
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+VIEWS = (
+    ("from the camera", (0, 1), "x, m", "up, m"),
+    ("from the side", (2, 1), "away, m", "up, m"),
+    ("from above", (0, 2), "x, m", "away, m"),
+)
+"""Title, columns of (x, up, away) across and upward, names of the axes."""
+
 _PERSON_M = 1.7
 """Without a camera: how tall somebody is taken to be."""
+_PAPER = "#20242b"
+"""Behind the figures, whose colours are made for pictures."""
 
 
 def plot_space(header: Header, record: Record, path: Path, *, threshold: float = 0.3) -> None:
-    """Draw the people of `record` into the file `path`.
+    """Draw the people of `record` into the file `path`, each in the colour of the id.
 
     In metres where the header has a camera; without one, each at a scale that makes the longer
     side of the own box 1.7 m, all roots at one depth.
@@ -37,29 +49,40 @@ def plot_space(header: Header, record: Record, path: Path, *, threshold: float =
         from matplotlib.figure import Figure
     except ImportError as error:
         raise BackendMissing("plots need matplotlib: pip install posetrack[train]") from error
-    points = positions(header, record)
-    figure = Figure(figsize=(15, 5.4))
-    for index, (title, elevation, azimuth) in enumerate(VIEWS):
-        axes = figure.add_subplot(1, len(VIEWS), index + 1, projection="3d")
-        for row, number in enumerate(record.ids.tolist()):
-            blue, green, red = id_colour(number)
-            colour = (red / 255, green / 255, blue / 255)
-            seen = record.scores[row] >= threshold
-            across, down, away = points[row].T
-            for a, b in header.skeleton.limbs:
-                if seen[a] and seen[b]:
-                    ends = [a, b]
-                    axes.plot(across[ends], away[ends], -down[ends], color=colour, linewidth=1.8)
-            axes.scatter(across[seen], away[seen], -down[seen], color=[colour], s=6)
-            if index == 0:
-                axes.text(across[0], away[0], -down.min(), str(number), color=colour)
-        axes.view_init(elevation, azimuth)
-        axes.set(title=title, xlabel="x, m", ylabel="away, m", zlabel="up, m")
-        low, high = (f(points[record.scores >= threshold], axis=0) for f in (np.min, np.max))
-        axes.set_box_aspect(np.maximum((high - low)[[0, 2, 1]], 0.3))
+    points = positions(header, record) * np.array([1, -1, 1], np.float32)  # up is up
+    seen = record.scores >= threshold
+    figure = Figure(figsize=(20, 5.4))
+    room = figure.add_subplot(1, 4, 1, projection="3d")
+    for axis in (room.xaxis, room.yaxis, room.zaxis):
+        axis.set_pane_color(_PAPER)
+    room.view_init(12, -65)
+    room.set(title="in space", xlabel="x, m", ylabel="away, m", zlabel="up, m")
+    _draw(room, points[..., [0, 2, 1]], seen, header, record)
+    shown = points[seen]
+    if len(shown):
+        room.set_box_aspect(np.maximum(np.ptp(shown, axis=0)[[0, 2, 1]], 0.3))
+    for index, (title, columns, across, upward) in enumerate(VIEWS, 2):
+        axes = figure.add_subplot(1, 4, index, facecolor=_PAPER)
+        _draw(axes, points[..., list(columns)], seen, header, record)
+        axes.set(title=title, xlabel=across, ylabel=upward, aspect="equal")
+        axes.grid(alpha=0.2)
+        axes.margins(0.1)
+    for axes in figure.axes:
+        axes.locator_params(nbins=5)
     figure.suptitle(f"{header.source}, frame {record.frame}, {record.pts_s:.2f} s")
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120, bbox_inches="tight")
+    figure.savefig(path, dpi=110, bbox_inches="tight")
+
+
+def _draw(axes: Axes, points: Floats, seen: Bools, header: Header, record: Record) -> None:
+    """People (N, K, 2 or 3) as limbs and points."""
+    for row, number in enumerate(record.ids.tolist()):
+        blue, green, red = id_colour(number)
+        colour = (red / 255, green / 255, blue / 255)
+        for ends in header.skeleton.limbs:
+            if seen[row, list(ends)].all():
+                axes.plot(*points[row, list(ends)].T, color=colour, linewidth=1.8)
+        axes.plot(*points[row, seen[row]].T, "o", color=colour, markersize=2)
 
 
 def positions(header: Header, record: Record) -> Floats:

@@ -47,6 +47,14 @@ def test_weak_small_and_foreign_detections_do_not_count() -> None:
     np.testing.assert_array_equal(merged(found, settings=settings).boxes, [BOX])
 
 
+def test_whatever_class_the_detector_returns_counts_unless_one_is_named() -> None:
+    boxes = np.array([BOX, (300, 0, 400, 100)], np.float32)
+    found = Detections(boxes, np.array([0.9, 0.8], np.float32), np.array([16, 17]))
+    assert len(merged(found)) == 2
+    only = TrackerSettings(detection_label=17)
+    np.testing.assert_array_equal(merged(found, settings=only).boxes, boxes[1:])
+
+
 def test_tracks_outside_the_image_or_too_small_cost_nothing() -> None:
     rows = [((700, 0, 800, 100), 1, SEEN), ((-50, 10, 0, 100), 2, LOST), ((5, 5, 9, 9), 3, SEEN)]
     assert merged(None, *rows).track_ids.tolist() == [3]

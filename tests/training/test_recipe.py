@@ -63,7 +63,17 @@ def test_the_shipped_recipes_are_valid(path: Path) -> None:
     assert recipe.name == path.stem
     assert path.stem.startswith(recipe.model.architecture)
     width, height = recipe.model.input_size
-    kinds = ("udp", "coco", "person", "body17", "-more", "distilled", "distilled-head", "pruned")
+    kinds = (
+        "udp",
+        "coco",
+        "person",
+        "body17",
+        "-more",
+        "distilled",
+        "distilled-head",
+        "pruned",
+        "h3wb",
+    )
     assert path.stem.endswith((f"{height}x{width}", *kinds))
 
 

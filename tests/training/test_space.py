@@ -42,7 +42,7 @@ def write_space(folder: Path, count: int, *, flat: int = 0) -> Path:
 
 def recipe(folder: Path, **changes):
     model = {"architecture": "rtmw3d-t", "input_size": [64, 64]}
-    return drawn.recipe(folder, model=model, **({"bone_weight": 2.0} | changes))
+    return drawn.recipe(folder, model=model, **({"bone_weight": 0.05} | changes))
 
 
 def test_of_people_known_in_two_dimensions_only_no_depth_is_learned(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_eight_people_in_space_are_learned_by_heart(
 ) -> None:
     torch.set_num_threads(1)
     path = write_space(tmp_path, 8)
-    source = {"annotations": "people.json", "images": "people.tar", "repeat": 25}
+    source = {"annotations": "people.json", "images": "people.tar", "repeat": 20}
     schedule = {"batch_size": 8, "warmup_iterations": 10, "evaluate_every": 99, "lr": 2e-3}
     schedule |= {"flat_fraction": 0.3, "final_lr_ratio": 0.01, "epochs": 4}
     made = recipe(tmp_path, data={"train": [source]}, schedule=schedule)
@@ -129,6 +129,6 @@ def test_eight_people_in_space_are_learned_by_heart(
     estimator = Estimator.load(tmp_path / "model")
     figures = evaluate_pose(Annotations.read(path), estimator).figures["all"]
     assert figures["people in space"] == 8
-    assert figures["mpjpe_mm"] < 120
+    assert figures["mpjpe_mm"] < 100
     assert figures["pa_mpjpe_mm"] < figures["mpjpe_mm"]
     assert figures["oks"] > 0.8

@@ -28,7 +28,11 @@ def _checkpoint(path: Path, architecture: str, **outputs: int) -> Path:
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("architecture", "task", "outputs"),
-    [("rtmpose-t", "pose", {"num_keypoints": 17}), ("rtmdet-nano", "detection", {})],
+    [
+        ("rtmpose-t", "pose", {"num_keypoints": 17}),
+        ("rtmw3d-t", "pose", {"num_keypoints": 133}),
+        ("rtmdet-nano", "detection", {}),
+    ],
 )
 def test_a_bare_checkpoint_is_converted_once_and_answers_as_torch_does(
     architecture: str,
@@ -48,6 +52,18 @@ def test_a_bare_checkpoint_is_converted_once_and_answers_as_torch_does(
     monkeypatch.setattr(conversion, "can_convert", lambda: False)
     again = zoo.find(checkpoint)
     assert (again.path, again.card) == (model.path, model.card)
+
+
+@pytest.mark.timeout(60)
+def test_the_scores_of_rtmw_are_brought_to_those_of_the_others(tmp_path: Path) -> None:
+    scales = {
+        family: zoo.find(
+            _checkpoint(tmp_path / f"{family}.pth", f"{family}-t", num_keypoints=133),
+            formats=("pth",),
+        ).card.score_scale
+        for family in ("rtmpose", "rtmw", "rtmw3d")
+    }
+    assert scales == {"rtmpose": 1.0, "rtmw": 10.0, "rtmw3d": 1.0}
 
 
 @pytest.mark.timeout(60)

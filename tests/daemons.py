@@ -116,7 +116,9 @@ def running(
         address = process.stdout.readline().strip()
         assert address.startswith("http"), log.read_text()
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        with httpx.Client(base_url=address, headers=headers, timeout=15) as http:
+        # Shorter than the server's five seconds, or a request meets a connection that is closing.
+        kept = httpx.Limits(keepalive_expiry=2)
+        with httpx.Client(base_url=address, headers=headers, timeout=15, limits=kept) as http:
             yield RunningDaemon(process, address, http, config, log)
     finally:
         if process.poll() is None:

@@ -98,7 +98,9 @@ class Mask:
     """
 
     def __init__(self, path: Path) -> None:
-        painted = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if path.is_file() else None
+        # Decoded here: on Windows OpenCV opens no path with letters beyond the code page.
+        data = np.fromfile(path, np.uint8) if path.is_file() else np.zeros(0, np.uint8)
+        painted = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
         if painted is None:
             raise ConfigError(f"cannot read mask {path}: give an image, white where people count")
         if not (painted > 127).any():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -373,7 +372,7 @@ class Quit:
         """Stop the run as the first Ctrl-C does; asking twice is no second one."""
         if not self.asked:
             self.asked = True
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)  # os.kill would end the process on Windows
 
 
 Watch: TypeAlias = Callable[[str, Source, Callable[..., RunSummary]], RunSummary]

@@ -173,8 +173,10 @@ def _write(tiles: list[Image], path: Path) -> None:
     if not tiles:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), _joined(tiles)):
-        raise SinkError(f"{path} cannot be written: check the folder and its free space")
+    try:
+        path.write_bytes(cv2.imencode(path.suffix, _joined(tiles))[1].tobytes())
+    except OSError as error:
+        raise SinkError(f"{path} cannot be written: check the folder and its free space") from error
 
 
 def _joined(tiles: list[Image]) -> Image:

@@ -70,7 +70,7 @@ def to_ncnn(graph: Path, target: Path, card: ModelCard, precision: str) -> list[
         )
     path = target / "model.param"
     path.write_text(text, "utf-8")
-    return [path, weights.rename(target / "model.bin")]
+    return [path, weights.replace(target / "model.bin")]
 
 
 TARGETS: dict[str, Callable[[Path, Path, ModelCard, str], list[Path]]] = {

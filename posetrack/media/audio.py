@@ -7,6 +7,8 @@ from typing import Any
 
 import av
 
+from posetrack.media.tags import TOLERANT
+
 PRIMING_S = 0.1
 """Encoders start this much (at most) before 0; those packets belong to the sound at 0."""
 
@@ -23,7 +25,7 @@ class AudioCopy:
         self._output = output
         self._next: Any = None
         self._unit = 0.0
-        self._source = av.open(str(path), metadata_errors="replace")
+        self._source = av.open(str(path), **TOLERANT)
         sounds = self._source.streams.audio
         if not sounds:
             self._packets: Any = iter(())

@@ -17,6 +17,7 @@ from posetrack.errors import SourceError, SourceNotFound
 from posetrack.media.colour import ToBgr
 from posetrack.media.orientation import UPRIGHT, Orientation
 from posetrack.media.source import ClosesItself, Kind
+from posetrack.media.tags import TOLERANT
 from posetrack.types import Frame
 
 SLICE_LIMIT_PX = 1920 * 1088
@@ -273,7 +274,7 @@ def _open(path: Path) -> Any:
     if path.is_file() and path.stat().st_size == 0:
         raise SourceError(f"{path} is empty (0 bytes): nothing to read")
     try:
-        return av.open(str(path), metadata_errors="replace")
+        return av.open(str(path), **TOLERANT)
     except av.error.PermissionError as error:
         raise SourceError(f"{path} may not be read: {error.strerror}") from error
     except (av.error.FFmpegError, ValueError) as error:
@@ -315,7 +316,6 @@ def _thread_type(stream: Any) -> str:
 
 
 def _orientation(picture: Any) -> Orientation:
-    for data in picture.side_data:
-        if data.type.name == "DISPLAYMATRIX":
-            return Orientation.from_display_matrix(bytes(data))
-    return UPRIGHT
+    # By name: iterating gives the entries before PyAV 19, and their kinds from then on.
+    matrix = picture.side_data.get("DISPLAYMATRIX")
+    return UPRIGHT if matrix is None else Orientation.from_display_matrix(bytes(matrix))

@@ -122,7 +122,7 @@ class Progress:
         for group, values in metrics.items():
             self._board.scalars(self._step, {f"{group}/{k}": v for k, v in values.items()})
         self._board.picture(self._step, "predictions", sheet)
-        cv2.imwrite(str(self.folder / "predictions.jpg"), sheet)
+        (self.folder / "predictions.jpg").write_bytes(cv2.imencode(".jpg", sheet)[1].tobytes())
         self._since, self._seen = time.monotonic(), 0
         self.plot()
 

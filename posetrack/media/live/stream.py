@@ -14,6 +14,7 @@ from posetrack.media.colour import ToBgr
 from posetrack.media.live.addresses import Address
 from posetrack.media.live.damage import Damage
 from posetrack.media.live.settings import LiveSettings
+from posetrack.media.tags import TOLERANT
 from posetrack.types import Image
 
 FORMATS = (
@@ -123,7 +124,7 @@ def open_container(file: Any, settings: LiveSettings, **more: Any) -> Any:
         return av.open(
             file,
             timeout=(settings.open_timeout_s, settings.read_timeout_s),
-            metadata_errors="replace",
+            **TOLERANT,
             **more,
         )
     except (av.error.FFmpegError, OSError, ValueError) as error:

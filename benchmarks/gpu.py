@@ -209,7 +209,7 @@ def timed(run: Callable[[], object], plan: Plan) -> Row:
     return {"median_ms": float(median), "p95_ms": float(p95), "runs": count}
 
 
-def describe(plan: Plan) -> Iterator[Row]:
+def described(plan: Plan) -> Row:
     """The device and the versions that matter for it."""
     import onnxruntime
     import torch
@@ -231,14 +231,14 @@ def describe(plan: Plan) -> Iterator[Row]:
         "cudnn": torch.backends.cudnn.version(),
         "onnxruntime_providers": onnxruntime.get_available_providers(),
     }
-    yield attempted(versions, card)
+    return attempted(versions, card)
 
 
 # -- the models ------------------------------------------------------------------------------------
 
 
 def prepare(plan: Plan) -> Iterator[Row]:
-    """Every pair as a checkpoint and as graphs, and the clip; there are no rows."""
+    """Every pair as a checkpoint and as graphs, and the clip; the row is about the device."""
     import torch
 
     from posetrack import zoo
@@ -249,6 +249,10 @@ def prepare(plan: Plan) -> Iterator[Row]:
     from posetrack.training.export import export_onnx
     from posetrack.zoo.conventions import card_for_detector, card_for_pose
 
+    about = described(plan)
+    yield about
+    if "reason" in about:
+        return
     make_clip(plan.folder / "clip.mp4", seconds=0.24 if plan.short else 12, size=plan.size)
     graph = ModelFile(format="onnx", path="model.onnx")
     torch.manual_seed(0)
@@ -272,7 +276,6 @@ def prepare(plan: Plan) -> Iterator[Row]:
             torch.save({"state_dict": network.state_dict()}, folder / "torch.pth")
             export_onnx(network, folder / "fp32.onnx", input_size=card.input.size)
             write_graphs(folder, card)
-    yield from ()
 
 
 def write_graphs(folder: Path, card: Any) -> None:
@@ -431,7 +434,7 @@ def loop(plan: Plan, where: str) -> Iterator[Row]:
         "torch": half_torch(plan, "on the device", prepared="device"),
         "graphs": half_torch(plan, "on the device, CUDA graphs", prepared="device", options=GRAPHS),
     }[where]
-    for writes in (False, True):
+    for writes in (True,) if plan.short else (False, True):
         name = f"{chosen.kind} {chosen.name}, {'H.264 written' if writes else 'nothing written'}"
         yield attempted({"what": name}, lambda: measure_loop(chosen, plan, writes=writes))  # noqa: B023
 
@@ -698,11 +701,11 @@ def main() -> int:
     pairs = dict.fromkeys([*chosen.pairs, *(["embedded"] if needs_embedded else [])])
     with tempfile.TemporaryDirectory() as name:
         plan = Plan(chosen.device, Path(name), tuple(pairs), tuple(chosen.skip), chosen.short)
-        (about,) = apart(describe, plan, limit_s=chosen.limit)
+        about, *troubles = apart(prepare, plan, limit_s=chosen.limit)
         if "reason" in about:
             parser.error(f"--device {chosen.device}: PyTorch does not find it: {about['reason']}")
-        for trouble in apart(prepare, plan, limit_s=chosen.limit):
-            print(f"models could not be prepared: {trouble['reason']}", file=sys.stderr)
+        if troubles:
+            print(f"models could not be prepared: {troubles[0]['reason']}", file=sys.stderr)
             return 1
         found: Row = {"accelerator": about}
         for part in chosen.parts:

@@ -147,7 +147,8 @@ class DeviceDetector(Detector):
 class DeviceEstimator(Estimator):
     """An `Estimator` that also takes a tensor (H, W, 3) uint8 on the device for a picture.
 
-    SimCC is decoded on the device; what other codecs read, and a flip test averages, is copied.
+    SimCC is decoded on the device; what other codecs read, a flip test averages or a heat map
+    shows is copied.
 
     Args:
         model: as for `Estimator`, like `settings`.
@@ -175,7 +176,7 @@ class DeviceEstimator(Estimator):
         self._sizes = sizes or ()
         self._normalize = _Normalize(self.card.input, self._torch.device)
         self._split: float | None = None
-        if type(self._codec) is SimCC and not self.flip_test:
+        if type(self._codec) is SimCC and not self.flip_test and self._heat is None:
             self._split = self._codec.split
             self._codec = Decoded(self.input_size, self._codec.score_scale)
 
@@ -195,6 +196,7 @@ class DeviceEstimator(Estimator):
         image = np.zeros((height, width, 3), np.uint8)
         for size in self._sizes or (1,):
             self(image, np.array([[0, 0, width, height]] * size, np.float32))
+        self.take_heat()
 
     def _look(
         self, images: Sequence[Image] | Sequence[Tensor], transform: CropTransform

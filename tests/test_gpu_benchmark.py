@@ -34,7 +34,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)  # some 40 s of one core
 def test_every_part_gives_figures_or_says_why_not(tmp_path: Path) -> None:
     path = tmp_path / "gpu.json"
     short = ("--device", "cpu", "--short", "--pairs", "embedded", "--skip", "compile")
@@ -68,6 +68,14 @@ def test_results_of_a_cpu_do_not_go_where_those_of_gpus_are() -> None:
     done = run("--device", "cpu")
     assert done.returncode == 2
     assert "give --json, results/gpu.json is of GPUs" in done.stderr
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_machine_without_a_gpu_is_told_so_and_leaves_no_results(tmp_path: Path) -> None:
+    done = run("--json", tmp_path / "gpu.json")
+    assert done.returncode == 2
+    assert "--device cuda: PyTorch does not find it: " in done.stderr
+    assert not (tmp_path / "gpu.json").exists()
 
 
 def test_a_process_that_dies_is_a_row(gpu: Any) -> None:

@@ -147,16 +147,30 @@ def test_more_people_than_the_largest_size_are_split_over_several_runs(
     np.testing.assert_allclose(split.keypoints, all_at_once.keypoints, atol=0.6)
 
 
-def test_people_of_several_pictures_share_a_batch(
+def test_a_heat_map_can_be_kept(picture: Any, cards: dict[str, tuple[ModelCard, Path]]) -> None:
+    card, path = cards["pose"]
+    maps = []
+    for kind in (Estimator, DeviceEstimator):
+        estimator = kind(card, open_backend("torch", path), keep_heat=True)
+        estimator.warm_up()
+        estimator(picture, BOXES)
+        heat = estimator.take_heat()
+        assert heat is not None
+        maps.append(heat.maps)
+    assert maps[0].shape == maps[1].shape
+    assert len(maps[0]) == len(BOXES)
+    np.testing.assert_allclose(maps[1], maps[0], atol=0.05)
+
+
+def test_pictures_of_several_streams_are_one_batch(
     picture: Any, cards: dict[str, tuple[ModelCard, Path]]
 ) -> None:
     card, path = cards["pose"]
-    device = DeviceEstimator(card, open_backend("torch", path), sizes=(8,))
-    other = np.ascontiguousarray(picture[::-1])
-    ones = np.ones(len(BOXES), np.float32)
-    both = device.many([(picture, BOXES, ones), (other, BOXES, ones)])
-    for image, found in zip((picture, other), both, strict=True):
-        np.testing.assert_allclose(found.keypoints, device(image, BOXES).keypoints, atol=0.6)
+    other, trusted = np.ascontiguousarray(picture[::-1]), np.ones(len(BOXES), np.float32)
+    estimator = DeviceEstimator(card, open_backend("torch", path), sizes=(4, 8))
+    found = estimator.many([(picture, BOXES, trusted), (other, BOXES, trusted)])
+    for image, poses in zip((picture, other), found, strict=True):
+        np.testing.assert_allclose(poses.keypoints, estimator(image, BOXES).keypoints, atol=0.6)
 
 
 def test_a_picture_is_uploaded_once_and_forgotten_with_it(picture: Any) -> None:

@@ -54,7 +54,6 @@ _PRESETS: dict[str, dict[str, Any]] = {
     },
     # MMDeploy's PoseTracker as it ships, without its bugs 2 and 3 (docs/tracking.md).
     "mmdeploy": {
-        "detection_label": 0,
         "boxes": "keypoints",
         "birth_detection": 0.0,
         "clock": "frames",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from posetrack.errors import BackendMissing, SourceError
+from posetrack.errors import SourceError
 from posetrack.media.palette import id_colour
 from posetrack.records import Header, Record
 from posetrack.types import Bools, Floats
@@ -38,17 +38,15 @@ def plot_space(header: Header, record: Record, path: Path, *, threshold: float =
         threshold: keypoints of a lower score are left out.
 
     Raises:
-        SourceError: the frame has no depths. BackendMissing: matplotlib is not installed.
+        SourceError: the frame has no depths.
     """
     if record.depths is None or not len(record):
         raise SourceError(
             f"frame {record.frame} of {header.source} has nobody with depths: name a frame with "
             "people of a run with a 3D pose model"
         )
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise BackendMissing("plots need matplotlib: pip install posetrack[train]") from error
+    from matplotlib.figure import Figure
+
     points = positions(header, record) * np.array([1, -1, 1], np.float32)  # up is up
     seen = record.scores >= threshold
     figure = Figure(figsize=(20, 5.4))

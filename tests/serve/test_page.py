@@ -13,12 +13,14 @@ from typing import Any
 import av
 import httpx
 import pytest
-from daemons import TOKEN, FakeCamera, RunningDaemon, running, settings, wait_until
+from daemons import TOKEN, FakeCamera, RunningDaemon, running, settings
+from daemons import wait_until as wait
 from tiny_models import Models
 
 from posetrack import demo
 from posetrack.serve.api.app import PAGE
 
+PATIENCE_S = 30  # a browser on a busy machine
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -47,7 +49,7 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
     def open_page(daemon: RunningDaemon, **options: Any) -> Any:
         context = browser.new_context(**options)
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(1000 * PATIENCE_S)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda line: is_complaint(line) and complaints.append(line.text))
@@ -64,6 +66,10 @@ def is_complaint(line: Any) -> bool:
     """Answers that refuse, and a daemon that is gone, are told too and are no fault of the page."""
     refused = line.text.startswith(("Failed to load resource", "WebSocket connection to"))
     return line.type == "error" and not refused
+
+
+def wait_until(true: Callable[[], Any], what: str) -> Any:
+    return wait(true, what, PATIENCE_S)
 
 
 @contextmanager

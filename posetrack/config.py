@@ -51,7 +51,7 @@ def _split_numbers(value: Any) -> Any:
     """`1145,1143`, 1145 as well as [1145, 1143]."""
     if isinstance(value, str):
         return tuple(float(word) for word in value.split(","))
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return (float(value),)
     return tuple(value) if isinstance(value, list) else value
 

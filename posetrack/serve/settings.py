@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import (
     BaseModel,
+    ConfigDict,
     Field,
     TypeAdapter,
     ValidationError,
@@ -124,8 +125,21 @@ class StreamSource(Section):
     mask: str | None = None
 
 
+def _needs(one: str, other: str) -> dict[str, Any]:
+    """JSON schema: where the one is a number, so is the other."""
+
+    def is_number(name: str) -> dict[str, Any]:
+        return {"properties": {name: {"type": "integer"}}, "required": [name]}
+
+    return {"if": is_number(one), "then": is_number(other)}
+
+
 class LiveOptions(Section):
     """How a camera or an address is opened: as in `posetrack.media.live.LiveSettings`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"allOf": [_needs("width", "height"), _needs("height", "width")]}
+    )
 
     width: Annotated[int, Field(ge=1, le=16384)] | None = None
     height: Annotated[int, Field(ge=1, le=16384)] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Event, RLock, Thread
 from time import perf_counter
 from typing import Any
@@ -78,7 +78,6 @@ class Stream:
         self._running: Pipeline | None = None
         self._pending: StreamSettings | None = None
         self._fresh_models = False
-        self._was_open = False
         self._next_id, self._next_frame = 1, 0
         self._clock_s = perf_counter()
         self._stalled_at: float | None = None
@@ -234,7 +233,8 @@ class Stream:
         Raises:
             StageError: the work on its frames failed.
         """
-        self._become("connecting", self.error)
+        if self.state not in ("stalled", "failed"):  # which it stays until frames come
+            self._become("connecting", self.error)
         settings = self.settings
         try:
             source = Continued(
@@ -244,10 +244,6 @@ class Stream:
             )
         except PosetrackError as error:
             return _reason(error)
-        if self._was_open:
-            self.figures.reconnects += 1
-            self._around.metrics.reconnects.labels(self.id).inc()
-        self._was_open = True
         late = settings.detector.asynchronous
         perceive: Stage = PerceiveLate(perception) if late else Perceive(perception)
         output = _Publish(self, source, perception)
@@ -308,8 +304,11 @@ class Stream:
         if settings is not None:
             tune(perception, settings)
 
-    def _came(self, item: Published) -> None:
-        """A frame was published."""
+    def _came(self, item: Published, *, is_first: bool) -> None:
+        """A frame was published, the first of its connection or another."""
+        if is_first and self.latest is not None:
+            self.figures.reconnects += 1
+            self._around.metrics.reconnects.labels(self.id).inc()
         self.latest = item
         self.figures.count(item)
         if self.state != "running":
@@ -346,7 +345,8 @@ class _Publish(Stage):
     pipeline: Pipeline | None = None
     _late: int = 0
     _lost: int = 0
-    _first_id: int = field(default=0)
+    _first_id: int = 0
+    _is_first: bool = True
 
     def __post_init__(self) -> None:
         stream = self.stream
@@ -361,7 +361,8 @@ class _Publish(Stage):
         hub = stream._around.hub
         self._count_drops()
         item = Published(stream.id, result, stream.figures.dropped)
-        stream._came(item)
+        stream._came(item, is_first=self._is_first)
+        self._is_first = False
         hub.publish(Item("frames", stream.id, item))
         hub.publish(Item("poses", stream.id, item.message))
         for event in self.events.of(item):

@@ -95,6 +95,17 @@ def match(
     wide = gates(tracks.unseen_s, rules)
     least = settings.match_oks if settings.association == "oks" else settings.match_iou
     threshold = least * wide
+    by_similarity = settings.association != "mahalanobis"
+    if by_similarity:
+        if settings.likeness_weight:
+            rows, columns = _among_seen(people, similarity, own, left, tracks, threshold, rules)
+        else:
+            rows = np.flatnonzero(left & _known(own, tracks))
+            rows = rows[similarity[rows, own[rows]] >= threshold[own[rows]]]
+            columns = own[rows]
+        row_of[columns], left[rows] = rows, False
+        if not left.any():
+            return row_of, left
     itself = own[:, None] == np.arange(t)
     possible = (track_ids < 0)[:, None] | itself
 
@@ -106,20 +117,11 @@ def match(
             rows, columns = pair(chosen, _LEAST_DISTANCE_SCORE, settings.assignment)
             row_of[columns], left[rows] = rows, False
 
-    if settings.association == "mahalanobis":
-        take(similarity, (similarity >= _LEAST_DISTANCE_SCORE) & tracks.seen)
-    else:
-        if settings.likeness_weight:
-            rows, columns = _among_seen(people, similarity, own, left, tracks, threshold, rules)
-        else:
-            rows = np.flatnonzero(left & _known(own, tracks))
-            rows = rows[similarity[rows, own[rows]] >= threshold[own[rows]]]
-            columns = own[rows]
-        row_of[columns], left[rows] = rows, False
-        if left.any():
-            take(similarity, (similarity >= threshold) & tracks.seen)
+    fits = similarity >= (threshold if by_similarity else _LEAST_DISTANCE_SCORE)
+    take(similarity, fits & tracks.seen)
+    if by_similarity:
         # A pose of its own box that is not where it was is somebody else's, overlap or not.
-        possible &= ~(itself & tracks.seen & (similarity < threshold))
+        possible &= ~(itself & tracks.seen & ~fits)
     if left.any():
         take(*_overlapping(people, tracks, wide, rules))
     return row_of, left

@@ -112,6 +112,8 @@ def test_the_people_of_a_clip_are_drawn_and_move(tmp_path: Path, open_page: Any)
         first = wait_until(lambda: drawn(page, "overlay"), "people are drawn")
         wait_until(lambda: drawn(page, "picture"), "the picture too")
         wait_until(lambda: drawn(page, "overlay") not in ("", first), "they move")
+        shown = page.locator("#view").evaluate_all("([view]) => ({ ...view.dataset })")
+        assert shown["picture"] == shown["people"], "both are of one frame"
         ids = page.locator("#people b")
         wait_until(lambda: ids.count() >= 2, "their ids are listed")
         page.keyboard.press("d")

@@ -41,10 +41,22 @@ export function watch(id, onPicture) {
   const ending = new AbortController();
   const { signal } = ending;
 
-  async function show(jpeg, frame) {
-    const bitmap = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
-    if (signal.aborted) bitmap.close();
-    else onPicture(bitmap, frame);
+  let newest = null;
+  let decoding = false;
+
+  /** Decode a picture, unless a newer one comes while another is being decoded. */
+  async function offer(part) {
+    newest = part;
+    if (decoding) return;
+    decoding = true;
+    while (newest !== null) {
+      const { body, frame } = newest;
+      newest = null;
+      const bitmap = await createImageBitmap(new Blob([body], { type: "image/jpeg" }));
+      if (signal.aborted) bitmap.close();
+      else onPicture(bitmap, frame);
+    }
+    decoding = false;
   }
 
   async function run() {
@@ -52,9 +64,9 @@ export function watch(id, onPicture) {
     while (!signal.aborted) {
       try {
         const answer = await ask(streamPath(id, "/preview.mjpg?draw=false"), { signal });
-        for await (const { body, frame } of parts(answer.body.getReader())) {
+        for await (const part of parts(answer.body.getReader())) {
           pause = FIRST_MS;
-          await show(body, frame);
+          offer(part);
         }
       } catch (error) {
         if (!signal.aborted) console.debug("preview:", error.message);

@@ -8,7 +8,7 @@ import { drawPeople, idColour, Trails } from "./overlay.js";
 import { Camera, drawSpace, hasDepths } from "./space.js";
 
 const KEPT = 120; // messages that wait for their picture
-const PICTURES_S = 1.5; // without a picture for so long, messages are drawn by themselves
+const PICTURES_S = 3; // without a picture for so long, messages are drawn by themselves
 const THRESHOLD = 0.3;
 const EVENTS = 40;
 
@@ -124,7 +124,16 @@ export class View {
     this.#schedule();
   }
 
-  #picturesCome = () => performance.now() - this.#pictureAt < 1000 * PICTURES_S;
+  /** Whether the picture is fresh; an old one goes, so that nobody is drawn where he is not. */
+  #picturesCome() {
+    const longest_s = Math.max(PICTURES_S, 2.5 / (this.stream?.settings.preview.fps ?? 1));
+    const fresh = performance.now() - this.#pictureAt < 1000 * longest_s;
+    if (!fresh && this.stream?.state === "running") {
+      this.#picture?.bitmap.close();
+      this.#picture = null;
+    }
+    return fresh;
+  }
 
   #schedule() {
     if (this.#due) return;
@@ -142,6 +151,7 @@ export class View {
     const threshold =
       tracker.keypoint_threshold ?? this.tracking?.tracker.keypoint_threshold ?? THRESHOLD;
     const message = this.#ofPicture();
+    Object.assign(this.place.dataset, { picture: this.#picture?.frame, people: message?.frame });
     const [width, height] = fit(this.overlay.canvas);
     fit(this.picture.canvas);
     this.overlay.setTransform(1, 0, 0, 1, 0, 0);
@@ -159,10 +169,15 @@ export class View {
     drawPeople(this.overlay, message, { drawing, skeleton, threshold, unit, trails: this.#trails });
   }
 
-  /** The message of the frame that the picture shows. */
+  /** The message of the frame that the picture shows, or the last one before it. */
   #ofPicture() {
     if (!this.#picturesCome() || this.#picture === null) return this.#latest;
-    return this.#messages.get(this.#picture.frame) ?? this.#latest;
+    const { frame } = this.#picture;
+    let found = this.#messages.get(frame) ?? null;
+    if (found === null) {
+      for (const message of this.#messages.values()) if (message.frame < frame) found = message;
+    }
+    return found;
   }
 
   #drawPicture(background, width, height) {

@@ -75,7 +75,7 @@ class Painter:
     def __call__(self, result: Result) -> Image:
         """(H, W, 3) a new picture with the tracks of `result`; twice as wide to compare."""
         style = self.style
-        plain = self._faceless(result)
+        plain = self.plain(result)
         picture = background(plain, style.background)
         left = picture
         if style.compare == "source":
@@ -97,12 +97,10 @@ class Painter:
         return np.hstack((left, picture))
 
     def plain(self, result: Result) -> Image:
-        """The picture with nobody drawn, as large as with them; faces are hidden all the same."""
-        picture = self._faceless(result)
-        return picture if self.style.compare is None else np.hstack((picture, picture))
+        """The picture with nobody drawn; faces are hidden all the same.
 
-    def _faceless(self, result: Result) -> Image:
-        """The frame's image; a changed copy of it where faces are to be hidden."""
+        The frame's own image where there is nothing to hide.
+        """
         image = result.frame.image
         if self.style.blur_faces and len(result.tracks):
             image = image.copy()

@@ -15,7 +15,7 @@ def notify(*states: str) -> bool:
     if place.startswith("@"):
         place = "\0" + place[1:]
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             sender.connect(place)
             sender.sendall("\n".join(states).encode())
     except OSError:

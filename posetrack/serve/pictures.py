@@ -41,16 +41,16 @@ class Preview:
                 continue
             # A little early counts as due: the rate is then kept on average.
             self._due_s[kind] = max(self._due_s[kind], now_s - 0.5 / chosen.fps) + 1 / chosen.fps
-            image = result.frame.image
-            if kind == "drawn":
-                image = self._drawn(result, settings, threshold)
+            painter = self._painter_of(settings, threshold)
+            image = painter(result) if kind == "drawn" else painter.plain(result)
             picture = Picture(result.frame.index, _encoded(image, chosen))
             self._hub.publish(Item(kind, self._stream, picture))
 
-    def _drawn(self, result: Result, settings: StreamSettings, threshold: float | None) -> Image:
+    def _painter_of(self, settings: StreamSettings, threshold: float | None) -> Painter:
+        """The painter of before, while the settings are: trails and labels have a history."""
         if self._painter is None or self._painter[0] is not settings:
             self._painter = (settings, painter_of(settings, threshold))
-        return self._painter[1](result)
+        return self._painter[1]
 
 
 def _encoded(image: Image, chosen: PreviewSettings) -> bytes:

@@ -135,8 +135,8 @@ class Recorder:
             return "no frame came"
         assert isinstance(first.content, Published)
         sinks = self._sinks(first.content)
-        threshold = self._threshold()
-        painter = make_painter(self._settings.run_config(), threshold) if self._drawn else None
+        painter = make_painter(self._settings.run_config(), self._threshold())
+        picture_of = painter if self._drawn else painter.plain
         with ExitStack() as stack:
             for sink in sinks:
                 stack.callback(sink.abort)
@@ -148,7 +148,7 @@ class Recorder:
                 if item is not None:
                     assert isinstance(item.content, Published)
                     result = item.content.result
-                    image = result.frame.image if painter is None else painter(result)
+                    image = picture_of(result)
                     for sink in sinks:
                         sink.write(result, image)
                     self.frames += 1

@@ -105,9 +105,9 @@ async def _run(
     loop = asyncio.get_running_loop()
     stop, again = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        _on_signal(loop, number, stop.set)
     if hasattr(signal, "SIGHUP"):
-        loop.add_signal_handler(signal.SIGHUP, again.set)
+        _on_signal(loop, signal.SIGHUP, again.set)
     await asyncio.to_thread(daemon.start)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started and not serving.done():
@@ -128,6 +128,16 @@ async def _run(
     for task in (*tasks, stopping):
         task.cancel()
     log.info("stopped")
+
+
+def _on_signal(
+    loop: asyncio.AbstractEventLoop, number: signal.Signals, act: Callable[[], object]
+) -> None:
+    """`act` in the loop at each signal; Windows has no handlers in its loop."""
+    try:
+        loop.add_signal_handler(number, act)
+    except NotImplementedError:
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(act))
 
 
 async def _reload(

@@ -14,9 +14,11 @@ from posetrack.cli.controls import LiveControls
 from posetrack.errors import SinkError
 from posetrack.media.mirror import mirrored
 from posetrack.media.overlay import Pulse, write_words
+from posetrack.media.painter import Painter
 from posetrack.media.preview import PreviewWindow
 from posetrack.media.recorder import Recorder
 from posetrack.media.source import open_source
+from posetrack.media.styles import Style
 from posetrack.media.virtual import VirtualCameraSink
 from posetrack.schedule import Every
 from posetrack.skeletons import load_skeleton
@@ -52,7 +54,7 @@ def make_controls(recorder: Recorder, source: object) -> LiveControls:
     made = LiveControls(
         source,
         Every(5),
-        paint=lambda result: np.zeros_like(result.frame.image),
+        painter=Painter(Style(background="black", layers=frozenset())),
         recorder=recorder,
         quit_=lambda: quits.append(True),
     )

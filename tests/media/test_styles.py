@@ -209,4 +209,3 @@ def test_a_comparison_with_the_source_leaves_it_alone():
     assert (picture[60:, :640] == image[60:]).all()
     assert (picture[60:, 640:] != image[60:]).any()
     assert (image == kept).all()
-    assert Painter(Style(compare="source")).plain(result(standing(), image)).shape == picture.shape

@@ -113,9 +113,8 @@ def stream_routes(daemon: Daemon) -> APIRouter:
         frame, settings = _newest(daemon, stream), supervisor.get(stream).settings
 
         def picture() -> bytes:
-            image = frame.result.frame.image
-            if draw:
-                image = painter_of(settings, None)(frame.result)
+            painter = painter_of(settings, None)
+            image = painter(frame.result) if draw else painter.plain(frame.result)
             return jpeg(image, width=width)
 
         return Response(

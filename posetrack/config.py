@@ -411,8 +411,9 @@ def _explain_tracker(problem: Exception, layers: _Layers) -> str:
 def _explain(problem: ValidationError, layers: _Layers) -> str:
     first = problem.errors(include_url=False)[0]
     path = tuple(str(part) for part in first["loc"])
-    if not path or first["type"] == "value_error":
-        message = first["msg"].removeprefix("Value error, ")
+    message = first["msg"].removeprefix("Value error, ")
+    if not path or (len(path) == 1 and first["type"] == "value_error"):
+        # Of settings that do not go together; it begins with the name of one.
         return f"{layers.origin(tuple(message.split(maxsplit=1)[0].split('.')))}: {message}"
     origin, dotted = layers.origin(path), ".".join(path)
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
@@ -422,7 +423,7 @@ def _explain(problem: ValidationError, layers: _Layers) -> str:
         )
     shown = repr(first.get("input"))
     shown = f", got {shown}" if len(shown) <= 60 else ""
-    return f"{origin}: {dotted}: {_lower(first['msg'])}{shown}"
+    return f"{origin}: {dotted}: {_lower(message)}{shown}"
 
 
 def _lower(message: str) -> str:

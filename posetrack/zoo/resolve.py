@@ -224,6 +224,7 @@ def _by_preference(model: Entry, wish: _Wish) -> Iterator[ModelFile]:
             usable,
             key=lambda file: (
                 file.precision != wish.precision,
+                file.precision != "fp32",
                 not model.path_of(file).is_file(),
                 file.digest is None and file.path is None,
                 kinds.index(file.format),

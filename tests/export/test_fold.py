@@ -52,7 +52,7 @@ def test_a_folded_pose_model_takes_bytes_and_gives_three_numbers_a_keypoint(pose
 def test_a_folded_pose_model_finds_the_same_keypoints(
     pose: Path, pictures: list[tuple[Image, Floats]]
 ) -> None:
-    plain, folded = Estimator.load(threads=1), Estimator.load(pose, threads=1)
+    plain, folded = Estimator.load(threads=1, precision="fp32"), Estimator.load(pose, threads=1)
     for image, boxes in pictures:
         expected, found = plain(image, boxes), folded(image, boxes)
         np.testing.assert_allclose(found.keypoints, expected.keypoints, atol=0.01)
@@ -74,7 +74,7 @@ def test_the_flip_test_of_a_folded_model_exchanges_left_and_right(
     pose: Path, pictures: list[tuple[Image, Floats]]
 ) -> None:
     image, boxes = pictures[0]
-    plain = Estimator.load(threads=1, flip_test=True)(image, boxes)
+    plain = Estimator.load(threads=1, precision="fp32", flip_test=True)(image, boxes)
     folded = Estimator.load(pose, threads=1, flip_test=True)(image, boxes)
     away = np.linalg.norm(folded.keypoints - plain.keypoints, axis=-1)
     assert np.median(away) < 3, "coordinates are averaged, not what they are read from"

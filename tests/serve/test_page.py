@@ -162,7 +162,7 @@ def test_sliders_of_thresholds_smoothing_people_and_drawing_act(
 
         def said() -> bool:
             made = daemon.stream("s0")["settings"]
-            return made["detector"]["threshold"] == 0.6 and made["drawing"]["style"] == "id"
+            return made["detector"]["threshold"] == 0.6 and made["drawing"]["colours"] == "id"
 
         wait_until(said, "the daemon knows")
         made = daemon.stream("s0")["settings"]

@@ -131,12 +131,21 @@ class Skeleton(BaseModel):
     sides: list[str] = Field(description="left, right or middle, of each keypoint")
 
 
+class Drawing(BaseModel):
+    """What a style and the settings over it come to."""
+
+    layers: list[str]
+    colours: str = Field(description="side, id, mmpose or openpose")
+    thickness: float
+
+
 class Tracking(BaseModel):
     """What the settings and the models of a stream come to."""
 
     skeleton: Skeleton
     detection_threshold: float | None = Field(description="score from which a detection counts")
     tracker: dict[str, Any] = Field(description="every setting of the tracker as it holds")
+    drawing: Drawing
 
 
 class Recording(BaseModel):

@@ -35,7 +35,8 @@ def tracking_routes(daemon: Daemon) -> APIRouter:
         if perception is None:
             raise HTTPException(503, "the models are not loaded yet", {"retry-after": "1"})
         own = perception.skeleton
-        drawn = painter_of(found.settings, None).style.skeleton or own
+        style = painter_of(found.settings, None).style
+        drawn = style.skeleton or own
         detector = perception.detector
         return schemas.Tracking(
             skeleton=schemas.Skeleton(
@@ -46,6 +47,9 @@ def tracking_routes(daemon: Daemon) -> APIRouter:
             ),
             detection_threshold=None if detector is None else detector.threshold,
             tracker=asdict(perception.tracker.settings),
+            drawing=schemas.Drawing(
+                layers=sorted(style.layers), colours=style.scheme, thickness=style.thickness
+            ),
         )
 
     return router

@@ -71,6 +71,12 @@ export const SECTIONS = [
       {
         kind: "choice",
         path: "drawing.style",
+        label: "Style",
+        words: { default: "Default", openpose: "OpenPose", mmpose: "MMPose", minimal: "Minimal" },
+      },
+      {
+        kind: "choice",
+        path: "drawing.colours",
         label: "Colours",
         words: {
           side: "By body side",
@@ -85,6 +91,7 @@ export const SECTIONS = [
         label: "Background",
         words: { image: "Picture", blur: "Blurred picture", black: "Black" },
       },
+      either("drawing.blur_faces", "Hide faces"),
       spread("drawing.thickness", "Line width", 0.5, 3, 0.1, { unit: "×", digits: 1 }),
       spread("drawing.trail_s", "Trails", 0.5, 10, 0.5, { unit: "s", digits: 1 }),
     ],
@@ -106,7 +113,7 @@ export function valueAt(control, stream, tracking) {
   if (set !== null && set !== undefined) return set;
   if (tracking === null) return null;
   if (control.holds) return control.holds(tracking);
-  return section === "tracker" ? (tracking.tracker[name] ?? null) : null;
+  return tracking[section]?.[name] ?? null;
 }
 
 /** A patch of one setting. */

@@ -36,8 +36,9 @@ export function listen(id, onMessage) {
   };
 }
 
-/** Pictures of a stream as (ImageBitmap, frame number); returns how to end it. */
-export function watch(id, onPicture) {
+/** Pictures of a stream as (ImageBitmap, frame number), `drawn` by the daemon or plain; returns how
+ * to end it. */
+export function watch(id, drawn, onPicture) {
   const ending = new AbortController();
   const { signal } = ending;
 
@@ -63,7 +64,7 @@ export function watch(id, onPicture) {
     let pause = FIRST_MS;
     while (!signal.aborted) {
       try {
-        const answer = await ask(streamPath(id, "/preview.mjpg?draw=false"), { signal });
+        const answer = await ask(streamPath(id, `/preview.mjpg?draw=${drawn}`), { signal });
         for await (const part of parts(answer.body.getReader())) {
           pause = FIRST_MS;
           offer(part);

@@ -100,7 +100,7 @@ function drawBody(context, person, pen, { skeleton, threshold, drawing }, layers
   const { keypoints } = person;
   if (skeleton === null || keypoints.length !== skeleton.keypoints.length) return;
   const seen = keypoints.map(([, , score]) => score >= threshold);
-  const paint = colours(skeleton, drawing.style, person.id);
+  const paint = colours(skeleton, drawing.colours, person.id);
   context.lineCap = "round";
   if (layers.has("limbs")) {
     skeleton.limbs.forEach(([a, b], index) => {

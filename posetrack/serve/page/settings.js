@@ -159,7 +159,7 @@ const ROWS = {
     const labels = boxes.map((box) => make("label", { class: "chip" }, box, box.value));
     return {
       row: make("fieldset", { class: "row" }, make("legend", {}, control.label), ...labels),
-      show: (value) => boxes.forEach((box) => (box.checked = value.includes(box.value))),
+      show: (value) => boxes.forEach((box) => (box.checked = value?.includes(box.value) ?? false)),
     };
   },
 };

@@ -111,7 +111,7 @@ export function drawSpace(context, message, { skeleton, threshold, drawing }, ca
   if (skeleton === null) return;
   const pen = Math.max(2, height / 160) * drawing.thickness;
   for (const { id, points, scores } of inSpace(message)) {
-    const paint = colours(skeleton, drawing.style, id);
+    const paint = colours(skeleton, drawing.colours, id);
     skeleton.limbs.forEach(([a, b], index) => {
       if (scores[a] >= threshold && scores[b] >= threshold) {
         line(points[a], points[b], paint.limbs[index], pen);

@@ -23,6 +23,7 @@ export class View {
   #size = "";
   #inSpace = false;
   #overlay = true;
+  #hidesFaces = null; // of the pictures that come; null while none are asked for
   #trails = new Trails();
   #peopleAt = 0;
 
@@ -47,16 +48,14 @@ export class View {
     this.close();
     if (id !== this.#id) find("events").replaceChildren();
     this.#id = id;
-    this.#stop = [
-      listen(id, (message) => this.#take(message)),
-      watch(id, (bitmap, frame) => this.#show(bitmap, frame)),
-    ];
+    this.#stop = [listen(id, (message) => this.#take(message))];
   }
 
   /** End all connections and forget what was shown. */
   close() {
     for (const stop of this.#stop) stop();
     this.#stop = [];
+    this.#hidesFaces = null;
     this.#messages.clear();
     this.#picture?.bitmap.close();
     this.#latest = this.#picture = null;
@@ -69,6 +68,7 @@ export class View {
   update(stream, tracking) {
     this.stream = stream;
     this.tracking = tracking;
+    this.#watch(stream.settings.drawing.blur_faces);
     const [width, height] = stream.size ?? [16, 9];
     if (this.#size !== `${width}/${height}`) {
       this.#size = `${width}/${height}`;
@@ -86,6 +86,16 @@ export class View {
     ];
     say(find("hud"), running ? told.join(" · ") : "");
     this.#schedule();
+  }
+
+  /** Ask for pictures. Where faces are hidden, the daemon draws: plain pictures would show them. */
+  #watch(hidesFaces) {
+    if (this.#hidesFaces === hidesFaces || !this.#stop.length) return;
+    this.#hidesFaces = hidesFaces;
+    const [listening, watching] = this.#stop;
+    watching?.();
+    const show = (bitmap, frame) => this.#show(bitmap, frame);
+    this.#stop = [listening, watch(this.stream.id, hidesFaces, show)];
   }
 
   toggleOverlay() {
@@ -146,7 +156,8 @@ export class View {
 
   #draw() {
     if (this.stream === null) return;
-    const { drawing, tracker } = this.stream.settings;
+    const { tracker } = this.stream.settings;
+    const drawing = holding(this.stream.settings.drawing, this.tracking?.drawing);
     const skeleton = this.tracking?.skeleton ?? null;
     const threshold =
       tracker.keypoint_threshold ?? this.tracking?.tracker.keypoint_threshold ?? THRESHOLD;
@@ -163,6 +174,7 @@ export class View {
     }
     this.#drawPicture(drawing.background, width, height);
     if (message === null || !this.#overlay || this.stream.state !== "running") return;
+    if (this.#hidesFaces && this.#picture !== null) return; // people are drawn already
     const scale = width / message.size[0];
     this.overlay.scale(scale, scale);
     const unit = window.devicePixelRatio / scale;
@@ -204,6 +216,16 @@ export class View {
       this.picture.drawImage(bitmap, 0, 0, width, height);
     }
   }
+}
+
+/** The settings of drawing, with what the style says where they are silent. */
+function holding(drawing, style) {
+  return {
+    ...drawing,
+    layers: drawing.layers ?? style?.layers ?? [],
+    colours: drawing.colours ?? style?.colours ?? "side",
+    thickness: style?.thickness ?? drawing.thickness,
+  };
 }
 
 /** As many canvas pixels as the screen has for it. */

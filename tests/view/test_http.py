@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,23 +16,45 @@ from view.conftest import FRAMES, Case
 
 from posetrack.cli.main import main
 from posetrack.records import Recording
+from posetrack.view.app import Opened, make_app
+from posetrack.view.corrections import target_of
+from posetrack.view.opening import open_view
+
+
+class Client:
+    """Asks the application, without the door and the socket."""
+
+    def __init__(self, opened: Opened) -> None:
+        self.opened = opened
+        self._app = make_app(opened)
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        return asyncio.run(self._ask("GET", path, options))
+
+    def post(self, path: str, **options: Any) -> httpx.Response:
+        return asyncio.run(self._ask("POST", path, options))
+
+    async def _ask(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
+        transport = httpx.ASGITransport(self._app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://viewer") as client:
+            return await client.request(method, path, **options)
 
 
 @pytest.fixture
-def client_of(viewer: Callable[..., str]) -> Iterator[Callable[..., httpx.Client]]:
-    """A client that went in by the printed address."""
-    clients: list[httpx.Client] = []
+def client_of() -> Iterator[Callable[..., Client]]:
+    """A client of a file and a video."""
+    made: list[Client] = []
 
-    def make(*arguments: Path | str) -> httpx.Client:
-        address = viewer(*arguments)
-        client = httpx.Client(base_url=address.split("?")[0], timeout=15)
-        clients.append(client)
-        assert client.get(address).status_code == 303
-        return client
+    def make(file: Path, video: Path | None = None) -> Client:
+        recording, target = Recording.read(file), target_of(file, None)
+        opened = open_view(recording, None if video is None else str(video), target, 0.3)
+        made.append(Client(opened))
+        return made[-1]
 
     yield make
-    for client in clients:
-        client.close()
+    for client in made:
+        if client.opened.stills is not None:
+            client.opened.stills.close()
 
 
 def number_of(answer: httpx.Response) -> int:
@@ -40,14 +63,14 @@ def number_of(answer: httpx.Response) -> int:
     return frame_number(image)
 
 
-def edited(client: httpx.Client, **edit: Any) -> dict[str, Any]:
+def edited(client: Client, **edit: Any) -> dict[str, Any]:
     answer = client.post("/v1/edits", json=edit)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
 def test_an_index_shows_the_very_frame_whatever_the_order(
-    case: Case, client_of: Callable[..., httpx.Client]
+    case: Case, client_of: Callable[..., Client]
 ) -> None:
     client = client_of(case.file, case.video)
     for index in (0, 59, 30, 29, 28, 3, 58, 31, 31, 1):
@@ -58,7 +81,7 @@ def test_an_index_shows_the_very_frame_whatever_the_order(
 
 
 def test_frames_of_uneven_times_and_of_folders_are_the_very_ones_too(
-    case: Case, client_of: Callable[..., httpx.Client], tmp_path: Path
+    case: Case, client_of: Callable[..., Client], tmp_path: Path
 ) -> None:
     uneven = np.cumsum([0.01 + 0.1 * (i % 4 == 0) for i in range(FRAMES)]).tolist()
     clip = make_clip(tmp_path / "vfr.mp4", frames=FRAMES, size=(640, 480), times_s=uneven)
@@ -69,9 +92,7 @@ def test_frames_of_uneven_times_and_of_folders_are_the_very_ones_too(
             assert number_of(client.get(f"/v1/frames/{index}")) == index
 
 
-def test_edits_are_those_of_the_command_line(
-    case: Case, client_of: Callable[..., httpx.Client]
-) -> None:
+def test_edits_are_those_of_the_command_line(case: Case, client_of: Callable[..., Client]) -> None:
     client = client_of(case.file, case.video)
     edited(client, op="swap", a=2, b=3, frame=35)
     edited(client, op="merge", into=1, others=[2])
@@ -97,7 +118,7 @@ def test_edits_are_those_of_the_command_line(
 
 
 def test_what_is_taken_back_is_as_it_was_and_can_be_made_again(
-    case: Case, client_of: Callable[..., httpx.Client]
+    case: Case, client_of: Callable[..., Client]
 ) -> None:
     before = case.file.read_bytes()
     client = client_of(case.file)
@@ -134,7 +155,7 @@ def test_what_is_taken_back_is_as_it_was_and_can_be_made_again(
     ],
 )
 def test_an_edit_that_makes_no_sense_is_told_and_changes_nothing(
-    case: Case, client_of: Callable[..., httpx.Client], edit: dict[str, Any], reason: str
+    case: Case, client_of: Callable[..., Client], edit: dict[str, Any], reason: str
 ) -> None:
     client = client_of(case.file)
     before = client.get("/v1/tracks").json()
@@ -145,7 +166,7 @@ def test_an_edit_that_makes_no_sense_is_told_and_changes_nothing(
 
 
 def test_people_and_curves_are_those_of_the_records(
-    case: Case, client_of: Callable[..., httpx.Client]
+    case: Case, client_of: Callable[..., Client]
 ) -> None:
     client = client_of(case.file)
     people = client.get("/v1/people", params={"first": 18, "count": 3}).json()["people"]
@@ -163,7 +184,7 @@ def test_people_and_curves_are_those_of_the_records(
     assert client.get("/v1/curve", params={"track": 2, "name": "x:tail"}).status_code == 422
 
 
-def test_the_video_is_given_in_ranges(case: Case, client_of: Callable[..., httpx.Client]) -> None:
+def test_the_video_is_given_in_ranges(case: Case, client_of: Callable[..., Client]) -> None:
     client = client_of(case.file, case.video)
     part = client.get("/v1/video", headers={"range": "bytes=4-11"})
     assert part.status_code == 206
@@ -197,7 +218,7 @@ def test_who_does_not_know_the_address_is_kept_out(case: Case, viewer: Callable[
 
 
 def test_saving_never_takes_the_place_of_the_original_or_an_older_correction(
-    case: Case, client_of: Callable[..., httpx.Client], capsys: pytest.CaptureFixture[str]
+    case: Case, client_of: Callable[..., Client], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["view", str(case.file), "-o", str(case.file)]) == 2
     assert "is the original" in capsys.readouterr().err

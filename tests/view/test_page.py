@@ -106,7 +106,7 @@ def test_each_step_shows_the_very_frame_with_its_people(
         before = drawn(page, "overlay")
         page.keyboard.press(key)
         at += by
-        wait_until(lambda: shown(page) == at, f"{key} is shown")
+        wait_until(lambda at=at: shown(page) == at, f"{key} is shown")
         assert number_in(page, "#view") == at
         assert drawn(page, "overlay") not in ("", before)
         assert page.input_value("#frame") == str(at)

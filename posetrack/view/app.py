@@ -36,12 +36,14 @@ class Opened:
         visible: the score from which keypoints count.
         stills: pictures of the video; None without one.
         playable: a file that the browser may play by itself; None for others.
+        zero_s: the time in that file at which the recording's is 0.
     """
 
     corrections: Corrections
     visible: float
     stills: Stills | None = None
     playable: Path | None = None
+    zero_s: float = 0.0
 
 
 def make_app(opened: Opened) -> FastAPI:
@@ -85,6 +87,7 @@ def _add_reading(app: FastAPI, opened: Opened) -> None:
             "curves": known_curves(skeleton),
             "pictures": opened.stills is not None,
             "video": opened.playable is not None,
+            "zero_s": opened.zero_s,
         }
 
     @app.get("/v1/tracks")

@@ -39,11 +39,11 @@ def open_view(recording: Recording, video: str | None, target: Path, visible: fl
         if source.size != header.size:
             found, wanted = ("x".join(map(str, s)) for s in (source.size, header.size))
             raise ConfigError(f"{video} is {found}, the records are of {wanted}: name their source")
-        scale, path = source.time_scale, source.path
+        scale, path, zero_s = source.time_scale, source.path, source.zero_s
         plays = source.kind == "video" and scale == 1 and not flip
     playable = path if plays and path is not None and path.suffix.lower() in _PLAYABLE else None
     open_at = partial(_open_at, video, slow, flip)
-    return Opened(corrections, visible, Stills(open_at, recording, scale), playable)
+    return Opened(corrections, visible, Stills(open_at, recording, scale), playable, zero_s)
 
 
 def _open_at(video: str, slow: float | None, flip: bool, start_s: float) -> Source:

@@ -50,16 +50,16 @@ export class Player {
   }
 
   async #playVideo() {
-    const { video, times } = this;
+    const { video, times, clip } = this;
     const step = (now, { mediaTime }) => {
       if (!this.isPlaying) return;
-      this.place = placeOf(times, mediaTime + 0.001);
+      this.place = placeOf(times, mediaTime - clip.zero_s + 0.001);
       this.onPlace(this.place, true);
       if (this.place >= times.length - 1) this.pause();
       else video.requestVideoFrameCallback(step);
     };
     const next = times[this.place + 1] ?? times[this.place];
-    video.currentTime = (times[this.place] + next) / 2; // within the frame, not at its edge
+    video.currentTime = clip.zero_s + (times[this.place] + next) / 2; // within the frame, not at its edge
     video.playbackRate = this.speed;
     video.requestVideoFrameCallback(step);
     await video.play().catch(() => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -159,10 +160,7 @@ def told(corrections: Corrections) -> dict[str, Any]:
     names = recording.header.names
     return {
         "version": corrections.version,
-        "tracks": [
-            {"id": each, "name": names.get(each, ""), **_track(recording, each)}
-            for each in recording.ids()
-        ],
+        "tracks": [{**each, "name": names.get(each["id"], "")} for each in _tracks(recording)],
         "done": done,
         "undone": undone,
         "saved": corrections.is_saved,
@@ -170,19 +168,24 @@ def told(corrections: Corrections) -> dict[str, Any]:
     }
 
 
-def _track(recording: Recording, track_id: int) -> dict[str, Any]:
-    """Runs of frames ``[first place, last place, predicted]``, and how well he was seen."""
-    rows = recording.track(track_id)
-    places = np.searchsorted(recording.frames, rows.frame)
-    lost = rows.states == LOST
-    breaks = np.flatnonzero((np.diff(places) > 1) | (lost[1:] != lost[:-1])) + 1
-    begins = [0, *breaks.tolist()]
-    ends = [*breaks.tolist(), len(places)]
-    runs = [
-        [int(places[begin]), int(places[end - 1]), int(lost[begin])]
-        for begin, end in zip(begins, ends, strict=True)
-    ]
-    return {"runs": runs, "frames": len(rows), "score": round(float(rows.scores.mean()), 3)}
+def _tracks(recording: Recording) -> Iterator[dict[str, Any]]:
+    """Of each id its runs of frames ``[first place, last place, predicted]``, and how well seen."""
+    rows = recording.rows
+    order = np.lexsort((rows.frame, rows.ids))
+    ids, starts = np.unique(rows.ids[order], return_index=True)
+    places = np.searchsorted(recording.frames, rows.frame[order])
+    lost, scores = (rows.states == LOST)[order], rows.scores.mean(axis=1)[order]
+    breaks = (np.diff(places) != 1) | (lost[1:] != lost[:-1])
+    for track_id, begin, end in zip(ids, starts, [*starts[1:], len(order)], strict=True):
+        cuts = begin + 1 + np.flatnonzero(breaks[begin : end - 1])
+        firsts, lasts = np.append(begin, cuts), np.append(cuts, end) - 1
+        runs = np.stack([places[firsts], places[lasts], lost[firsts]], axis=-1)
+        yield {
+            "id": int(track_id),
+            "runs": runs.tolist(),
+            "frames": int(end - begin),
+            "score": round(float(scores[begin:end].mean()), 3),
+        }
 
 
 def people_in(recording: Recording, first: int, last: int) -> list[list[dict[str, Any]]]:

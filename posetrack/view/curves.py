@@ -71,7 +71,7 @@ def _values(
     skeleton = one.header.skeleton
     if kind == "angle":
         angle = next(each for each in angles_of(skeleton) if each.name == of)
-        return measure(angle, skeleton, keypoints, scores), "degrees"
+        return measure(angle, skeleton, keypoints, scores), "°"
     index = skeleton.keypoints.index(of)
     unit = _OF_KEYPOINTS[kind]
     if kind == "score":

@@ -8,6 +8,7 @@ import { letZoom } from "./timeline.js";
 
 const MOST = 4; // curves at once
 const EDGE = 12;
+const EDGED = "rgb(16 18 20 / 35%)";
 
 export class Plot {
   #curves = []; // {id, places, values, unit}
@@ -89,7 +90,7 @@ export class Plot {
       const value = values[places.indexOf(this.#place)] ?? null;
       return `${id}: ${value === null ? "–" : `${value} ${unit}`.trim()}`;
     });
-    say(this.value, told.join("   "));
+    say(this.value, told.join(" · "));
     const name = this.name?.replace(":", " ").replaceAll("_", " ");
     const label = told.length ? `${name} of ${told.join(", ")}` : "No track is selected";
     if (this.canvas.getAttribute("aria-label") !== label) {
@@ -131,8 +132,6 @@ export class Plot {
 
   #line(context, { id, places, values }, y, width) {
     const { axis } = this;
-    context.strokeStyle = idColour(id);
-    context.lineWidth = 1.8;
     context.lineJoin = "round";
     context.beginPath();
     let last = null;
@@ -147,6 +146,11 @@ export class Plot {
         last = index;
       }
     });
+    context.strokeStyle = EDGED; // light colours show on light ground too
+    context.lineWidth = 3;
+    context.stroke();
+    context.strokeStyle = idColour(id);
+    context.lineWidth = 1.8;
     context.stroke();
   }
 }

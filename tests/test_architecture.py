@@ -74,7 +74,7 @@ def test_backends_know_tensors_and_not_people() -> None:
 
 def test_the_daemon_is_reached_only_from_its_command() -> None:
     # The viewer has the same page style and keeps others out in the same way.
-    viewer = {"view/app.py", "view/door.py", "view/server.py"}
+    viewer = {"view/app.py", "view/door.py"}
     assert importers("posetrack.serve") == {"cli/serve.py"} | viewer
     assert importers("posetrack.view") == {"cli/view.py"}
 

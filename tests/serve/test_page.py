@@ -11,7 +11,7 @@ from typing import Any
 import av
 import httpx
 import pytest
-from browsers import drawn, headless, is_complaint, wait_until
+from browsers import PATIENCE_S, drawn, headless, is_complaint, wait_until
 from daemons import TOKEN, FakeCamera, RunningDaemon, running, settings
 from tiny_models import Models
 

@@ -10,9 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from browsers import drawn, headless, is_complaint
+from browsers import PATIENCE_S, drawn, headless, is_complaint, wait_until
 from clips import frame_number, make_clip
-from daemons import wait_until
 from view.conftest import Case
 
 from posetrack.records import Recording
@@ -34,7 +33,7 @@ def open_page(browser: Any) -> Iterator[Callable[[str], Any]]:
     def open_page(address: str) -> Any:
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(1000 * PATIENCE_S)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda line: is_complaint(line) and complaints.append(line.text))

@@ -218,6 +218,30 @@ def test_without_a_video_people_are_shown_alone(
     assert drawn(page, "overlay") != ""
     assert drawn(page, "picture") == ""
     assert not page.is_visible("#veil")
+    page.get_by_role("checkbox", name="keypoints").uncheck()  # they lie over the limbs here
+    by_id = drawn(page, "overlay")
+    page.get_by_label("Colours").select_option("side")
+    assert drawn(page, "overlay") != by_id
+
+
+def test_time_is_zoomed_and_tracks_are_gone_through_by_keys(
+    case: Case, viewer: Callable[..., str], open_page: Callable[[str], Any]
+) -> None:
+    page = open_page(viewer(case.file, case.video))
+    assert not page.is_visible("#whole")
+    before = drawn(page, "timeline")
+    page.keyboard.press("+")
+    assert page.is_visible("#whole")
+    assert drawn(page, "timeline") != before
+    page.get_by_role("button", name="Whole clip").click()
+    assert not page.is_visible("#whole")
+    assert drawn(page, "timeline") == before
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    assert page.locator("#selected b").all_inner_texts() == ["2"]
+    wait_until(lambda: shown(page) == 30, "where it begins")
+    page.keyboard.press("Escape")
+    assert page.locator("#selected b").count() == 0
 
 
 def test_nothing_of_the_page_comes_from_elsewhere_or_is_markup_from_text() -> None:

@@ -99,11 +99,20 @@ class Desk {
     this.plot.show(this.selected, find("curve").value).catch(failed);
   }
 
-  /** The track above or below. */
+  /** Show less or more of the time, around where one is. */
+  zoom(factor) {
+    const width = find("rows").clientWidth;
+    this.axis.zoom(factor, this.axis.x(this.place, width), width);
+  }
+
+  /** The track above or below; where it is not there now, to its beginning. */
   step(direction) {
     const at = this.tracks.findIndex(({ id }) => id === this.selected.at(-1));
     const next = this.tracks[at < 0 ? 0 : at + direction];
-    if (next) this.select([next.id]);
+    if (!next) return;
+    const [first, last] = [next.runs[0][0], next.runs.at(-1)[1]];
+    if (this.place < first || this.place > last) this.seek(first);
+    this.select([next.id]);
   }
 
   // what is changed
@@ -201,7 +210,7 @@ class Desk {
   #look() {
     const boxes = document.querySelectorAll(".layers input:checked");
     const layers = [...boxes].map(({ name }) => name);
-    const drawing = { layers, thickness: 2, style: find("style").value };
+    const drawing = { layers, thickness: 2, colours: find("style").value };
     this.stage.look({ ...this.clip, drawing });
   }
 
@@ -289,6 +298,9 @@ class Desk {
       End: () => this.seek(this.last),
       "[": () => this.jump(-1),
       "]": () => this.jump(1),
+      "+": () => this.zoom(0.6),
+      "=": () => this.zoom(0.6), // the same key without Shift
+      "-": () => this.zoom(1 / 0.6),
       m: possible("merge"),
       c: possible("cut"),
       x: possible("swap"),

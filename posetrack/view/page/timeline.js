@@ -152,13 +152,14 @@ export class Timeline {
   }
 }
 
+/** Ctrl and the wheel zoom; sideways, it moves along. */
 export function letZoom(place, axis) {
   place.addEventListener(
     "wheel",
     (event) => {
       const box = place.getBoundingClientRect();
       if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) axis.pan(event.deltaX / box.width);
-      else if (event.shiftKey) return; // scrolls the rows
+      else if (!event.ctrlKey) return; // scrolls the rows
       else axis.zoom(Math.exp(event.deltaY / 400), event.clientX - box.left, place.clientWidth);
       event.preventDefault();
     },

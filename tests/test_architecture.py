@@ -73,7 +73,10 @@ def test_backends_know_tensors_and_not_people() -> None:
 
 
 def test_the_daemon_is_reached_only_from_its_command() -> None:
-    assert importers("posetrack.serve") == {"cli/serve.py"}
+    # The viewer has the same page style and keeps others out in the same way.
+    viewer = {"view/app.py", "view/door.py"}
+    assert importers("posetrack.serve") == {"cli/serve.py"} | viewer
+    assert importers("posetrack.view") == {"cli/view.py"}
 
 
 def test_training_and_networks_are_reached_only_from_their_own_doors() -> None:

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tracks": ("posetrack.cli.tracks", "Show and repair the tracks of a run."),
     "convert": ("posetrack.cli.convert", "Write the records of a run in another tool's format."),
     "plot": ("posetrack.cli.plot", "Draw paths, angles, speeds and more of a run."),
+    "view": ("posetrack.cli.view", "Look at a run frame by frame and put its tracks right."),
     "compare": ("posetrack.cli.compare", "Measure how two runs of a video differ."),
     "synth": ("posetrack.cli.synth", "Draw clips of people with the exact truth about them."),
     "dataset": ("posetrack.cli.dataset", "Check, split and convert annotated pictures."),

@@ -39,6 +39,7 @@ Json = Annotated[Path | None, typer.Option("--json", help="Write the table to th
 @app.command()
 def show(file: File, json: Json = None) -> None:
     """Everybody: when he was there, gaps, how well he was seen, how tall."""
+    from rich.markup import escape
     from rich.table import Table
 
     from posetrack.cli.summary import wide_console
@@ -47,8 +48,11 @@ def show(file: File, json: Json = None) -> None:
     recording = _read(file)
     found = spans(recording)
     table = Table(box=None, pad_edge=False)
+    names = recording.header.names
     for column in ("id", "frames", "from s", "to s", "seen", "gaps", "score", "height px"):
         table.add_column(column, justify="right")
+    if names:
+        table.add_column("name")
     for each in found:
         table.add_row(
             str(each.track_id),
@@ -59,6 +63,7 @@ def show(file: File, json: Json = None) -> None:
             str(each.gaps) if each.gaps else "",
             f"{each.score:.2f}",
             f"{each.height_px:.0f}",
+            *([escape(names.get(each.track_id, ""))] if names else []),
         )
     console = wide_console()
     console.print(f"{file}: {len(found)} tracks in {len(recording.frames)} frames", markup=False)
@@ -144,6 +149,23 @@ def delete(
     from posetrack.revision import edits
 
     _write(edits.delete(_read(file), tracks), file, output)
+
+
+@app.command()
+def rename(
+    file: File,
+    track: Annotated[int, typer.Argument(help="The id.")],
+    to: Annotated[str, typer.Argument(help="Another number, or a name; '' takes the name away.")],
+    output: Output = None,
+) -> None:
+    """Give somebody another number, or a name."""
+    from posetrack.revision import edits
+
+    recording = _read(file)
+    if re.fullmatch(r"\d+", to):
+        _write(edits.renumber(recording, track, int(to)), file, output)
+    else:
+        _write(edits.name(recording, track, to), file, output)
 
 
 @app.command()

@@ -9,8 +9,8 @@ The first line of a record file is the header, each further line one frame::
 Coordinates are pixels of the upright source frame. The same results give the same bytes.
 
 Of 3D models a person has ``depths`` too (K metres from the root), and where the header has a
-``camera``, ``metres`` (K times x, y, z from it). Both are additions to version 1: a reader that
-does not know them reads the rest.
+``camera``, ``metres`` (K times x, y, z from it). Where people were given names, the header has
+``names`` by id. All are additions to version 1: a reader that does not know them reads the rest.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Header:
         models: by task, e.g. ``{"detection": "rtmdet-nano", "pose": "rtmpose-t"}``.
         settings: those the run was made with.
         camera: of a 3D model, where it is known.
+        names: of people, by id, where somebody gave them.
         version: of posetrack.
         schema: of the file.
     """
@@ -55,6 +56,7 @@ class Header:
     models: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     camera: Camera | None = None
+    names: Mapping[int, str] = field(default_factory=dict)
     version: str = __version__
     schema: str = SCHEMA
 
@@ -79,6 +81,8 @@ class Header:
         }
         if self.camera is not None:
             line["camera"] = self.camera.to_json()
+        if self.names:
+            line["names"] = {str(each): name for each, name in sorted(self.names.items())}
         return json.dumps(line, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
@@ -105,6 +109,7 @@ class Header:
             models=data.get("models", {}),
             settings=data.get("settings", {}),
             camera=Camera.from_json(data["camera"]) if "camera" in data else None,
+            names={int(each): str(name) for each, name in data.get("names", {}).items()},
             version=data.get("version", ""),
         )
 

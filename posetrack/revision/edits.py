@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from posetrack.errors import ConfigError
 from posetrack.records import LOST, Recording
 from posetrack.types import Ints
 
+NAME_LENGTH = 60
 _SHOWN = 12
 
 
@@ -80,7 +82,10 @@ def merge(recording: Recording, into: int, others: list[int]) -> Recording:
             f"tracks {_listed([into, *others])} are there together in frames {_ranges(twice)}: "
             "they are different people, or cut one of them first"
         )
-    return recording.with_rows(replace(rows, ids=np.where(mine, into, rows.ids)))
+    changed = recording.with_rows(replace(rows, ids=np.where(mine, into, rows.ids)))
+    names = recording.header.names
+    known = next((names[each] for each in (into, *others) if each in names), None)
+    return _named(changed, dict(names) | ({} if known is None else {into: known}))
 
 
 def swap(recording: Recording, a: int, b: int, frame: int) -> Recording:
@@ -113,7 +118,47 @@ def cut(recording: Recording, track_id: int, frame: int) -> tuple[Recording, int
 def delete(recording: Recording, track_ids: list[int]) -> Recording:
     """Nobody of these was there."""
     _require(recording, *track_ids)
-    return recording.with_rows(recording.rows[~np.isin(recording.rows.ids, track_ids)])
+    rows = recording.rows
+    changed = recording.with_rows(rows[~np.isin(rows.ids, track_ids)])
+    return _named(changed, recording.header.names)
+
+
+def renumber(recording: Recording, track_id: int, new: int) -> Recording:
+    """The track is called `new` from its first frame to its last; its name stays.
+
+    Raises:
+        ConfigError: a track that is not there, or a number that is taken or below 0.
+    """
+    _require(recording, track_id)
+    if new < 0:
+        raise ConfigError(f"track {track_id} cannot be called {new}: ids are 0 or more")
+    if new in recording.ids():
+        raise ConfigError(f"there is a track {new} already: merge them, or choose another number")
+    rows = recording.rows
+    changed = recording.with_rows(replace(rows, ids=np.where(rows.ids == track_id, new, rows.ids)))
+    names = {new if each == track_id else each: n for each, n in recording.header.names.items()}
+    return _named(changed, names)
+
+
+def name(recording: Recording, track_id: int, text: str) -> Recording:
+    """The person of the track has a name, which the header keeps; an empty one takes it away.
+
+    Raises:
+        ConfigError: a track that is not there, a name of more than a line, or too long.
+    """
+    _require(recording, track_id)
+    text = text.strip()
+    if len(text) > NAME_LENGTH or not text.isprintable():
+        raise ConfigError(f"a name is one line of at most {NAME_LENGTH} characters: shorten it")
+    others = {each: n for each, n in recording.header.names.items() if each != track_id}
+    return _named(recording, others | ({track_id: text} if text else {}))
+
+
+def _named(recording: Recording, names: Mapping[int, str]) -> Recording:
+    """With the names of those who are there."""
+    known = set(recording.ids())
+    kept = {each: text for each, text in names.items() if each in known}
+    return replace(recording, header=replace(recording.header, names=kept))
 
 
 def _require(recording: Recording, *track_ids: int) -> None:

@@ -27,15 +27,17 @@ OPEN_FOLDERS = ("/page/",)
 
 _POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    b"connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+    b"media-src 'self'; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; "
+    b"base-uri 'none'"
 )
-_HEADERS = [
+SAFETY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"content-security-policy", _POLICY),
 ]
+"""Of every answer."""
 
 
 @dataclass
@@ -110,7 +112,7 @@ class Gate:
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
-            *_HEADERS,
+            *SAFETY_HEADERS,
         ]
         if status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
@@ -147,7 +149,7 @@ class _Exchange:
 
     async def _finished(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], *_HEADERS]}
+            message = {**message, "headers": [*message["headers"], *SAFETY_HEADERS]}
             self._gate.metrics.requests.labels(str(message["status"])).inc()
         await self._send(message)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from revision.paths import line, recording, walker
@@ -91,3 +93,35 @@ def test_deleted_tracks_are_gone_and_their_frames_stay() -> None:
 def test_an_unknown_id_is_named_with_those_that_are_known(edit) -> None:
     with pytest.raises(ConfigError, match="no track 9: known are 1, 2, 3"):
         edit(three())
+
+
+def test_a_track_gets_another_number_and_keeps_its_name() -> None:
+    named = edits.name(three(), 3, " Ana ")
+    assert named.header.names == {3: "Ana"}
+    found = edits.renumber(named, 3, 0)
+    assert found.ids() == [0, 1, 2]
+    assert frames_of(found, 0) == list(range(100))
+    assert found.header.names == {0: "Ana"}
+    with pytest.raises(ConfigError, match="there is a track 2 already: merge them"):
+        edits.renumber(named, 3, 2)
+    with pytest.raises(ConfigError, match="ids are 0 or more"):
+        edits.renumber(named, 3, -1)
+
+
+def test_names_go_with_merges_and_with_those_who_are_deleted() -> None:
+    named = edits.name(edits.name(three(), 2, "Bo"), 3, "Ana")
+    assert edits.merge(named, 1, [2]).header.names == {1: "Bo", 3: "Ana"}
+    assert edits.merge(edits.name(named, 1, "Cy"), 1, [2]).header.names == {1: "Cy", 3: "Ana"}
+    assert edits.cut(named, 3, 50)[0].header.names == {2: "Bo", 3: "Ana"}
+    assert edits.delete(named, [2]).header.names == {3: "Ana"}
+    assert edits.name(named, 2, "").header.names == {3: "Ana"}
+    with pytest.raises(ConfigError, match="one line of at most 60 characters"):
+        edits.name(named, 2, "x" * 61)
+
+
+def test_names_are_kept_in_the_file_and_nothing_is_where_there_are_none(tmp_path: Path) -> None:
+    file = tmp_path / "named.jsonl"
+    edits.name(three(), 3, "Ana").write(file)
+    assert Recording.read(file).header.names == {3: "Ana"}
+    three().write(file)
+    assert '"names"' not in file.read_text("utf-8")

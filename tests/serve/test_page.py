@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,31 +11,18 @@ from typing import Any
 import av
 import httpx
 import pytest
+from browsers import PATIENCE_S, drawn, headless, is_complaint, wait_until
 from daemons import TOKEN, FakeCamera, RunningDaemon, running, settings
-from daemons import wait_until as wait
 from tiny_models import Models
 
 from posetrack import demo
 from posetrack.serve.api.app import PAGE
 
-PATIENCE_S = 30  # a browser on a busy machine
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A headless Chromium; without one, tests of the page are skipped."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    with playwright.sync_playwright() as player:
-        path = found or player.chromium.executable_path
-        if not Path(path).exists():
-            pytest.skip("no Chromium here: install one to test the page")
-        # A sandbox inside a container's root account cannot be had.
-        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-        made = player.chromium.launch(executable_path=path, args=flags)
+    with headless() as made:
         yield made
-        made.close()
 
 
 @pytest.fixture
@@ -62,16 +47,6 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
     assert complaints == []
 
 
-def is_complaint(line: Any) -> bool:
-    """Answers that refuse, and a daemon that is gone, are told too and are no fault of the page."""
-    refused = line.text.startswith(("Failed to load resource", "WebSocket connection to"))
-    return line.type == "error" and not refused
-
-
-def wait_until(true: Callable[[], Any], what: str) -> Any:
-    return wait(true, what, PATIENCE_S)
-
-
 @contextmanager
 def daemon_of(models: Models, folder: Path, number: int = 1, **sections: Any) -> Iterator[Any]:
     data = settings(models, folder / "media", number, **sections)
@@ -83,19 +58,6 @@ def daemon_of(models: Models, folder: Path, number: int = 1, **sections: Any) ->
 
 def state_of(page: Any) -> str | None:
     return page.get_attribute("#state", "data-state")
-
-
-def drawn(page: Any, canvas: str) -> str:
-    """The pixels of a canvas; empty where nothing is drawn."""
-    return page.evaluate(
-        """id => {
-          const canvas = document.getElementById(id);
-          if (!canvas.width) return "";
-          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-          return data.some((value) => value) ? canvas.toDataURL() : "";
-        }""",
-        canvas,
-    )
 
 
 def test_the_people_of_a_clip_are_drawn_and_move(tmp_path: Path, open_page: Any) -> None:

@@ -134,11 +134,11 @@ function stroke(context, colour, width, edge) {
   context.stroke();
 }
 
-function drawTag(context, { id, bbox: [x0, y0] }, unit) {
+function drawTag(context, { id, name, bbox: [x0, y0] }, unit) {
   const size = 13 * unit;
   context.font = `600 ${size}px system-ui, sans-serif`;
   context.textBaseline = "middle";
-  const text = String(id);
+  const text = name ? `${id} ${name}` : String(id);
   const width = context.measureText(text).width + size;
   const top = Math.max(0, y0 - 1.6 * size);
   context.fillStyle = idColour(id);

@@ -69,7 +69,10 @@ def _options(command: Any) -> str:
         panel = "arguments" if argument else (each.rich_help_panel or "options").lower()
         row = f"| `{names}` | {_cell(each.help or '')} | {more} |\n"
         panels[panel].append(row)
-    tables = [f"| {panel} | | default |\n|---|---|---|\n" + "".join(rows) for panel, rows in panels.items()]
+    tables = [
+        f"| {panel} | | default |\n|---|---|---|\n" + "".join(rows)
+        for panel, rows in panels.items()
+    ]
     return "\n".join(tables)
 
 
@@ -103,7 +106,9 @@ def settings() -> str:
         "What `defaults` and each of `streams` may hold, beside `id`, `url`, `loop` and `enabled`, stands in "
         "the second table; `detector`, `pose`, `reid`, `tracker` and `drawing` are as above. "
         "[The daemon](../serve.md) says what they do together.\n",
-        _table(ServeConfig, _comments("serve.yaml"), leave=("defaults", "streams", "sinks", "backend")),
+        _table(
+            ServeConfig, _comments("serve.yaml"), leave=("defaults", "streams", "sinks", "backend")
+        ),
         _table(
             TrackingOptions,
             _comments("run.yaml"),
@@ -130,8 +135,10 @@ def _table(model: type[BaseModel], effects: Mapping[str, str], leave: tuple[str,
     schema = TypeAdapter(model).json_schema()
     rows = list(_rows(schema, schema.get("$defs", {}), "", leave))
     told = any(name in effects for name, *_ in rows)
-    head = "| setting | values | default | effect |\n|---|---|---|---|\n" if told else (
-        "| setting | values | default |\n|---|---|---|\n"
+    head = (
+        "| setting | values | default | effect |\n|---|---|---|---|\n"
+        if told
+        else ("| setting | values | default |\n|---|---|---|\n")
     )
     lines = []
     for name, values, default in rows:
@@ -153,7 +160,11 @@ def _rows(
             yield from _rows(section, known, f"{place}{name}.", leave)
             continue
         default = "needed" if name in needed else f"`{_plain(each.get('default'))}`"
-        yield f"{place}{name}", _values(each, known), default if "default" in each or name in needed else ""
+        yield (
+            f"{place}{name}",
+            _values(each, known),
+            default if "default" in each or name in needed else "",
+        )
 
 
 def _section(each: Mapping[str, Any], known: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -254,7 +265,9 @@ def _signature(name: str, value: Any) -> str:
 def _docstring(value: Any) -> str:
     """A docstring with its sections as lists."""
     text = inspect.getdoc(value) or ""
-    text = re.sub(r"^(Args|Attributes|Raises|Returns|Yields):$", r"*\1*\n", text, flags=re.MULTILINE)
+    text = re.sub(
+        r"^(Args|Attributes|Raises|Returns|Yields):$", r"*\1*\n", text, flags=re.MULTILINE
+    )
     text = re.sub(r"^    (\w[\w ,.]*): ", r"- `\1`: ", text, flags=re.MULTILINE)
     return text + "\n"
 

@@ -86,9 +86,13 @@ def furnish(folder: Path) -> None:
     (folder / "videos.txt").write_text("videos/one.mp4\nvideos/two.mp4\n")
     _annotate(folder)
     _track(folder)
+    (folder / "made").mkdir()
     models = make_models(folder / "made")
     models.reid.rename(folder / "my-osnet")
-    for made, names in ((models.det, ("my-detector", "det")), (models.pose, ("my-pose", "my-model"))):
+    for made, names in (
+        (models.det, ("my-detector", "det")),
+        (models.pose, ("my-pose", "my-model")),
+    ):
         for name in names:
             shutil.copytree(made, folder / name)
 

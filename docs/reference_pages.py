@@ -31,8 +31,10 @@ def command_line() -> str:
     """Every command with its arguments and options, as the parser knows them."""
     parts = [
         HEAD + "# Every option\n",
-        "What the commands do together: [command line](../cli.md). Options may be written with hyphens or "
-        "underscores.\n",
+        (
+            "What the commands do together: [command line](../cli.md). Options may be written with "
+            "hyphens or underscores.\n"
+        ),
         "## posetrack\n",
         _options(typer.main.get_command(app)),
     ]
@@ -92,20 +94,29 @@ def settings() -> str:
     sinks = get_args(get_args(SinkSettings)[0])
     parts = [
         HEAD + "# Every setting\n",
-        "Unknown names are refused, values are of the type shown. Which value wins: "
-        "[configuration](../cli.md#configuration).\n",
+        (
+            "Unknown names are refused, values are of the type shown. Which value wins: "
+            "[configuration](../cli.md#configuration).\n"
+        ),
         "## posetrack run, webcam, batch\n",
-        "A file for `--config`, single settings for `--set SECTION.NAME=VALUE`, variables "
-        "`POSETRACK_SECTION_NAME`.\n",
+        (
+            "A file for `--config`, single settings for `--set SECTION.NAME=VALUE`, variables "
+            "`POSETRACK_SECTION_NAME`.\n"
+        ),
         _table(RunConfig, _comments("run.yaml"), leave=("tracker",)),
         "### tracker\n",
-        "`preset` (default, iou, mmdeploy), and what differs from it. What they do together: "
-        "[tracking](../tracking.md).\n",
+        (
+            "`preset` (default, iou, mmdeploy), and what differs from it. What they do together: "
+            "[tracking](../tracking.md).\n"
+        ),
         settings_table(),
         "## posetrack serve\n",
-        "What `defaults` and each of `streams` may hold, beside `id`, `url`, `loop` and `enabled`, stands in "
-        "the second table; `detector`, `pose`, `reid`, `tracker` and `drawing` are as above. "
-        "[The daemon](../serve.md) says what they do together.\n",
+        (
+            "What `defaults` and each of `streams` may hold, beside `id`, `url`, `loop` and "
+            "`enabled`, stands in the second table; `detector`, `pose`, `reid`, `tracker` and "
+            "`drawing` are as above. "
+            "[The daemon](../serve.md) says what they do together.\n"
+        ),
         _table(
             ServeConfig, _comments("serve.yaml"), leave=("defaults", "streams", "sinks", "backend")
         ),
@@ -131,7 +142,7 @@ def _sink(model: type[BaseModel]) -> str:
 
 
 def _table(model: type[BaseModel], effects: Mapping[str, str], leave: tuple[str, ...] = ()) -> str:
-    """One row a setting: dotted name, values, default and, where the file of defaults says it, effect."""
+    """One row a setting: dotted name, values, default, and its effect where `effects` has it."""
     schema = TypeAdapter(model).json_schema()
     rows = list(_rows(schema, schema.get("$defs", {}), "", leave))
     told = any(name in effects for name, *_ in rows)
@@ -220,8 +231,11 @@ def python() -> str:
     """The names of `import posetrack` with their signatures and docstrings."""
     parts = [
         HEAD + "# Python\n",
-        "The names that `import posetrack` offers; everything else is below its module, with docstrings "
-        "of its own. Shapes are read left to right; coordinates are px of the upright source frame.\n",
+        (
+            "The names that `import posetrack` offers; everything else is below its module, with "
+            "docstrings of its own. Shapes are read left to right; coordinates are px of the "
+            "upright source frame.\n"
+        ),
     ]
     for name in posetrack.__all__:
         if name.startswith("__"):

@@ -60,9 +60,7 @@ def blocks(path: Path) -> list[Block]:
     """The fenced and indented blocks of a page, from its top to its bottom."""
     text = path.read_text("utf-8")
     name = path.relative_to(ROOT).as_posix()
-    found = []
-    for fence in FENCE.finditer(text):
-        found.append((fence.start(), fence[1], fence[2]))
+    found = [(fence.start(), fence[1], fence[2]) for fence in FENCE.finditer(text)]
     # Fences become blanks of the same length, so that places stay.
     outside = FENCE.sub(lambda fence: re.sub(r"[^\n]", " ", fence[0]), text)
     for block in INDENTED.finditer(outside):

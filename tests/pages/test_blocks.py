@@ -25,7 +25,7 @@ CANNOT_RUN = {
     r"--device cuda|--backend trt|--to trt|runtime\.device=cuda": "a GPU",
     r"^webcam": "a camera, a stream or a screen",
     r"rtm(det|pose|w3d|w)-(t|s|m|l|x|nano)|dwpose|models pull": "the network",
-    r"--pose (wholebody|body26|body|hands|face|animal|3d|tiny|fast|balanced|accurate)": "the network",
+    r"--pose (wholebody|body|hands|face|animal|3d|tiny|fast)": "the network",
     r"^train |\.pth": "hours of training, or what they leave (end_to_end tests train)",
     r"^bench": "minutes of measuring (tests/cli runs it)",
     r"^synth [a-z]|scenes/": "half a minute of drawing (tests/cli runs it)",

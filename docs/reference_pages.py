@@ -269,7 +269,7 @@ def _signature(name: str, value: Any) -> str:
     if any(keyword_only):
         parameters.insert(len(parameters) - sum(keyword_only), "*")
     inside = ", ".join(parameters)
-    if len(inside) > 80:
+    if len(inside) > 72:
         inside = "\n" + "".join(f"    {each},\n" for each in parameters)
     returns = signature.return_annotation
     arrow = f" -> {returns}" if isinstance(returns, str) else ""

@@ -23,6 +23,6 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
             return found[0]
         if not os.path.exists(os.path.join(root, path)):  # noqa: PTH110, PTH118
             raise PluginError(f"{page.file.src_uri} links to {found[1]}, which does not exist")
-        return f"]({config['repo_url'].rstrip('/')}/blob/main/{PurePosixPath(path)}"
+        return f"]({config['extra']['repository']}/blob/main/{PurePosixPath(path)}"
 
     return OUTSIDE.sub(address, markdown)

@@ -28,7 +28,7 @@ INDENTED = re.compile(r"(?:^    .*\S.*\n)+", re.MULTILINE)
 SECONDS, SIZE = 0.48, (480, 270)
 VIDEOS = (
     *("video", "walk", "sprint", "before", "after", "a", "b"),
-    *("cam1", "cam2", "dancer", "squat", "dogs"),
+    *("cam1", "cam2", "dancer", "dogs"),
 )
 
 
@@ -80,6 +80,7 @@ def furnish(folder: Path) -> None:
     demo.make_clip(folder / "clip.mp4", seconds=12, size=SIZE, fps=1)  # for --start 10
     for name in ("videos", "photos", "scenes"):
         (folder / name).mkdir()
+    os.link(folder / "video.mp4", folder / "scenes" / "crossing.mp4")
     for name in ("one", "two"):
         os.link(folder / "video.mp4", folder / "videos" / f"{name}.mp4")
     (folder / "videos.txt").write_text("videos/one.mp4\nvideos/two.mp4\n")
@@ -108,7 +109,7 @@ def _annotate(folder: Path) -> None:
         if index < 3:
             cv2.imwrite(str(folder / "photos" / f"{index}.jpg"), picture)
         image["video"] = f"take{index // 4}"
-    for name in ("val", "people", "my", "truth"):
+    for name in ("val", "people", "my", "truth", "scenes/crossing"):
         (folder / f"{name}.json").write_text(json.dumps(known))
     with tarfile.open(folder / "people.tar", "w") as tar:
         tar.add(folder / "images", "images")

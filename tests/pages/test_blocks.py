@@ -31,7 +31,7 @@ CANNOT_RUN = {
     r"--pose (wholebody|body|hands|face|animal|3d|tiny|fast)": "the network",
     r"^train |\.pth": "hours of training, or what they leave (end_to_end tests train)",
     r"^bench": "minutes of measuring (tests/cli runs it)",
-    r"^synth [a-z]|scenes/": "half a minute of drawing (tests/cli runs it)",
+    r"^synth [a-z]": "half a minute of drawing (tests/test_synth.py draws)",
     r"h3wb": "somebody else's data",
     r"\$SLURM": "a cluster",
     r"^tracks space": "records of a 3D model, so the network",

@@ -14,6 +14,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import cv2
 import httpx
@@ -47,6 +48,12 @@ OPTIONAL = {
     "supervision": "supervision",
 }
 """Word of a block -> package that may be missing; the extra that has it is named there."""
+
+STAYING = {
+    "serve": (["--port", "0"], "/healthz"),
+    "view": (["--port", "0", "--no-browser"], ""),
+}
+"""Command that runs until it is told to end -> further flags, and what is asked of it."""
 
 ELSEWHERE = ("docs/train-your-own.md",)
 """tests/end_to_end runs it whole."""
@@ -126,8 +133,8 @@ def test_a_block_of_a_page_runs(
             reasons.append(reason)
             continue
         ran += 1
-        if arguments[0] == "serve" and not {"--check", "--print-config"} & set(arguments):
-            _serves(arguments)
+        if arguments[0] in STAYING and not {"--check", "--print-config"} & set(arguments):
+            _answers(arguments)
             continue
         status = main(arguments)
         told = capsys.readouterr()
@@ -159,17 +166,18 @@ def parsed(arguments: list[str]) -> None:
         command.make_context(name, rest)
 
 
-def _serves(arguments: list[str]) -> None:
-    """The daemon answers and ends when it is told to."""
-    command = [sys.executable, "-m", "posetrack", *arguments, "--port", "0"]
+def _answers(arguments: list[str]) -> None:
+    """The command tells an address, answers there, and ends well when it is told to."""
+    flags, path = STAYING[arguments[0]]
+    command = [sys.executable, "-m", "posetrack", *arguments, *flags]
     environment = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout
         try:
             address = process.stdout.readline().strip()
-            assert httpx.get(f"{address}/healthz").status_code == 200
+            assert httpx.get(urljoin(address, path), follow_redirects=True).status_code == 200
             process.send_signal(signal.SIGTERM)
-            assert process.wait(15) == 0
+            assert process.wait(15) in (0, 128 + signal.SIGTERM, -signal.SIGTERM)
         finally:
             process.kill()
 

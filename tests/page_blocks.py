@@ -24,7 +24,7 @@ from posetrack.synth import truth_json
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-INDENTED = re.compile(r"(?:^    .*\S.*\n)+", re.MULTILINE)
+INDENTED = re.compile(r"(<!-- synopsis -->\n\n)?((?:^    .*\S.*\n)+)", re.MULTILINE)
 SECONDS, SIZE = 0.48, (480, 270)
 VIDEOS = (
     *("video", "walk", "sprint", "before", "after", "a", "b"),
@@ -64,8 +64,8 @@ def blocks(path: Path) -> list[Block]:
     # Fences become blanks of the same length, so that places stay.
     outside = FENCE.sub(lambda fence: re.sub(r"[^\n]", " ", fence[0]), text)
     for block in INDENTED.finditer(outside):
-        dedented = re.sub(r"^    ", "", block[0], flags=re.MULTILINE)
-        if re.search(r"^posetrack ", dedented, re.MULTILINE):
+        dedented = re.sub(r"^    ", "", block[2], flags=re.MULTILINE)
+        if not block[1] and re.search(r"^posetrack ", dedented, re.MULTILINE):
             found.append((block.start(), "", dedented))
     found.sort()
     return [Block(name, text.count("\n", 0, at) + 1, kind, body) for at, kind, body in found]

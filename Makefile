@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 OUT    ?= out
 
-.PHONY: demo test check format wheel-test soak clean
+.PHONY: demo test check format docs wheel-test soak clean
 
 $(VENV)/.run: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "posetrack needs Python 3.11 or newer, found " + sys.version.split()[0] + ": make PYTHON=python3.11")'
@@ -16,7 +16,7 @@ $(VENV)/.run: pyproject.toml
 # torch first and in this exact form: a looser spec can pull gigabytes of CUDA libraries.
 $(VENV)/.dev: $(VENV)/.run
 	$(PIP) install "torch==2.13.0"
-	$(PIP) install -e ".[dev,train,eval]"
+	$(PIP) install -e ".[dev,train,eval,docs]"
 	touch $@
 
 demo: $(VENV)/.run  ## make a clip, track it, leave an annotated video and a keypoint file in out/
@@ -33,6 +33,10 @@ check: $(VENV)/.dev  ## formatting, lint, types
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.dev  ## the site in build/site; a broken link or a page that is nowhere ends it
+	$(BIN)/python docs/reference_pages.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 wheel-test: $(VENV)/.dev  ## build the wheel, install it in an empty environment, run the main job
 	rm -rf build/wheel && mkdir -p build/wheel

@@ -109,7 +109,7 @@ class Header:
             models=data.get("models", {}),
             settings=data.get("settings", {}),
             camera=Camera.from_json(data["camera"]) if "camera" in data else None,
-            names={int(each): str(name) for each, name in data.get("names", {}).items()},
+            names={int(each): str(name) for each, name in dict(data.get("names", {})).items()},
             version=data.get("version", ""),
         )
 

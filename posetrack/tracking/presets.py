@@ -57,6 +57,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "boxes": "keypoints",
         "birth_detection": 0.0,
         "clock": "frames",
+        "detection_label": 0,
         "detection_threshold": 0.5,
         "detection_min_size_px": 1.0,
         "keypoint_threshold": 0.5,

@@ -47,8 +47,9 @@ wheel-test: $(VENV)/.dev  ## build the wheel, install it in an empty environment
 	cd build/wheel && venv/bin/posetrack demo --output-dir demo && ls -l demo
 	grep -q '"id":' build/wheel/demo/demo.posetrack.jsonl  # somebody was tracked
 
-soak: $(VENV)/.run  ## 100,000 frames: does memory stay flat (half an hour; a result file in benchmarks/results/)
+soak: $(VENV)/.dev  ## 100,000 frames: does memory stay flat; 100 faults of a stream (half an hour; result files in benchmarks/results/)
 	$(BIN)/python benchmarks/soak.py
+	$(BIN)/python benchmarks/live_faults.py --faults 100
 
 clean:
 	rm -rf $(VENV) build dist out .mypy_cache .pytest_cache .ruff_cache

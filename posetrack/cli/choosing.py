@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,14 @@ from posetrack.errors import ConfigError
 
 if TYPE_CHECKING:
     from posetrack.records import Recording
+
+Height = Annotated[
+    float | None,
+    typer.Option(
+        "--height", help="Standing height of the one person, m: gives metres.", min=0.3, max=3
+    ),
+]
+PxPerM = Annotated[float | None, typer.Option("--px-per-m", help="Scale: gives metres.", min=1e-6)]
 
 
 def numbers(words: str | None) -> tuple[int, ...] | None:

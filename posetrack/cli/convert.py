@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from posetrack.cli.choosing import Height, PxPerM, numbers, scale_of
 from posetrack.errors import ConfigError
 from posetrack.formats.table import FORMATS
 
@@ -54,13 +55,8 @@ def convert(
     observed: Annotated[
         bool, typer.Option("--observed", help="Leave out people who were predicted (lost).")
     ] = False,
-    height: Annotated[
-        float | None,
-        typer.Option(help="Standing height of the one person, m: gives metres.", min=0.3, max=3),
-    ] = None,
-    px_per_m: Annotated[
-        float | None, typer.Option("--px-per-m", help="Scale: gives metres.", min=1e-6)
-    ] = None,
+    height: Height = None,
+    px_per_m: PxPerM = None,
     list_formats: Annotated[  # noqa: ARG001 - answered by its callback
         bool,
         typer.Option("--list", callback=_list, is_eager=True, help="Show the formats and stop."),
@@ -70,7 +66,6 @@ def convert(
 
     Without -o, files go beside FILE, named after it.
     """
-    from posetrack.cli.choosing import numbers, scale_of
     from posetrack.cli.progress import Steps
     from posetrack.formats import conversion
     from posetrack.records import Recording

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from posetrack.cli.choosing import Height, PxPerM, numbers, scale_of
 from posetrack.errors import ConfigError
 from posetrack.plots.report import KINDS
 
@@ -31,18 +32,12 @@ def plot(
         float | None,
         typer.Option(help="Keypoints below are left out; else as in the run.", min=0, max=1),
     ] = None,
-    height: Annotated[
-        float | None,
-        typer.Option(help="Standing height of the one person, m: gives metres.", min=0.3, max=3),
-    ] = None,
-    px_per_m: Annotated[
-        float | None, typer.Option("--px-per-m", help="Scale: gives metres.", min=1e-6)
-    ] = None,
+    height: Height = None,
+    px_per_m: PxPerM = None,
 ) -> None:
     """Draw paths, who was there when, angles, speeds, symmetry, skeletons of a run."""
     kinds = _words("--only", only, KINDS)
     wanted = _words("--format", formats, FORMATS)
-    from posetrack.cli.choosing import numbers, scale_of
     from posetrack.cli.progress import Steps
     from posetrack.cli.revised import visible_score
     from posetrack.formats.conversion import Chosen

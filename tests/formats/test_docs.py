@@ -14,4 +14,4 @@ PAGE = Path(__file__).parents[2] / "docs" / "outputs.md"
 
 @pytest.mark.parametrize("table", [formats_table, angles_table])
 def test_the_tables_of_the_page_are_those_of_the_code(table) -> None:
-    assert table() in PAGE.read_text("utf-8"), "run: python docs/output_tables.py"
+    assert table() in PAGE.read_text("utf-8"), "run: python docs/tables.py"

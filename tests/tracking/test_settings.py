@@ -79,7 +79,7 @@ def test_resolving_fills_only_what_is_open() -> None:
 @pytest.mark.parametrize("table", [settings_table, mmdeploy_table], ids=["settings", "mmdeploy"])
 def test_the_page_is_made_from_the_code(table: Any) -> None:
     page = (Path(__file__).parents[2] / "docs" / "tracking.md").read_text("utf-8")
-    assert table() in page, "run: python docs/tracking_tables.py"
+    assert table() in page, "run: python docs/tables.py"
 
 
 def test_the_page_names_every_setting_and_no_other() -> None:

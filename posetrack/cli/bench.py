@@ -268,9 +268,9 @@ def _print_loop(console: Any, loop: Loop) -> None:
     console.print(stage_table(summary.stages))
     works = " + ".join(f"{work.name} {work.calls * work.cpu_ms:.2f}" for work in floor.works)
     console.print(
-        f"floor: {works} ms of processor time a frame, shared by {floor.cores} cores "
-        f"{floor.floor_ms:.2f} ms; the loop takes {floor.loop_ms:.2f} ms, "
-        f"{floor.ratio:.2f} times that"
+        f"floor: {works} ms of processor time a frame, shared by {floor.cores} cores that do "
+        f"{floor.worth:.2f} times the work of one {floor.floor_ms:.2f} ms; "
+        f"the loop takes {floor.loop_ms:.2f} ms, {floor.ratio:.2f} times that"
     )
 
 
@@ -320,7 +320,7 @@ def _plot(path: Path, measured: Sequence[Latency], loops: Sequence[Loop]) -> Non
     for loop in loops:
         left = 0.0
         for work, colour in zip(loop.floor.works, COLOURS, strict=False):
-            width = work.calls * work.cpu_ms / loop.floor.cores
+            width = work.calls * work.cpu_ms / loop.floor.worth
             label = work.name if loop is loops[0] else None
             below.barh(f"{loop.backend}, floor", width, left=left, color=colour, label=label)
             left += width

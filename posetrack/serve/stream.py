@@ -174,7 +174,8 @@ class Stream:
                 continue
             begin = perf_counter()
             failure = self._attempt()
-            if self._stop.is_set() or self._wake.is_set():
+            woken = self._stop.is_set() or self._wake.is_set()
+            if woken or self._fresh_models or not self.settings.enabled:
                 failures = 0
                 continue
             if failure is None:  # a file that is over

@@ -82,12 +82,16 @@ def test_a_frozen_camera_is_stalled_and_opened_anew(
         assert daemon.http.get("/readyz").status_code == 200
 
 
-def test_a_stream_that_cannot_work_fails_alone(models: Models, tmp_path: Path) -> None:
+def test_a_stream_that_cannot_work_fails_alone_and_a_change_is_tried_at_once(
+    models: Models, tmp_path: Path
+) -> None:
     data = settings(models, tmp_path / "media", 1)
     data["streams"] += [
         {"id": "nothing", "url": str(tmp_path / "nothing.mp4")},
         {"id": "model", "url": str(tmp_path / "media/clip.mp4"), "pose": {"model": "no-such"}},
     ]
+    for stream in data["streams"]:
+        stream["watch"] = {"backoff_s": 300.0, "longest_backoff_s": 300.0}
     with running(data, tmp_path / "run") as daemon:
         daemon.wait_running("s0")
         for name, reason in (("nothing", "no such file"), ("model", "no-such")):
@@ -96,6 +100,8 @@ def test_a_stream_that_cannot_work_fails_alone(models: Models, tmp_path: Path) -
         repaired = {"pose": {"model": str(models.pose)}}
         daemon.http.patch("/v1/streams/model", json=repaired).raise_for_status()
         daemon.wait_running("model")
+        daemon.http.patch("/v1/streams/nothing", json={"enabled": False}).raise_for_status()
+        wait_until(lambda: daemon.stream("nothing")["state"] == "stopped", "stopped")
 
 
 def test_clients_that_never_read_cost_the_others_nothing(models: Models, tmp_path: Path) -> None:

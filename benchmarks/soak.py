@@ -17,7 +17,7 @@ import resource
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -92,15 +92,24 @@ class Gauge:
         self._begin = now
 
 
-def held() -> dict[str, float]:
-    """What this process holds: memory in MiB, threads, open files."""
-    pages = Path("/proc/self/statm")
-    if pages.exists():
-        memory = int(pages.read_text().split()[1]) * resource.getpagesize() / 2**20
-        files = len(list(Path("/proc/self/fd").iterdir()))
+def held(process: int | str = "self") -> dict[str, float]:
+    """What a process holds: memory in MiB, threads, open files; others' can be told on Linux."""
+    about = Path("/proc") / str(process)
+    if about.exists():
+        pages = int((about / "statm").read_text().split()[1])
+        memory = pages * resource.getpagesize() / 2**20
+        threads, files = (len(list((about / what).iterdir())) for what in ("task", "fd"))
     else:  # the peak is all that other systems tell
         memory, files = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 0
-    return {"memory_mib": memory, "threads": threading.active_count(), "files": files}
+        threads = threading.active_count()
+    return {"memory_mib": memory, "threads": threads, "files": files}
+
+
+def growth_mib(rows: Sequence[dict[str, Any]]) -> float:
+    """What memory grew by over the second half of the rows, by the least-squares line."""
+    half = rows[len(rows) // 2 :]
+    at, memory = ([row[key] for row in half] for key in ("frame", "memory_mib"))
+    return float(np.polyfit(at, memory, 1)[0]) * (at[-1] - at[0])
 
 
 def soak(clip: Path, frames: int, folder: Path, *, det: str, pose: str) -> dict[str, Any]:
@@ -121,9 +130,7 @@ def soak(clip: Path, frames: int, folder: Path, *, det: str, pose: str) -> dict[
             RecordWriter(folder / "soak.jsonl", header),
         ]
         summary = run(source, perception, sinks, draw=Painter(), on_progress=gauge)
-    half = gauge.rows[len(gauge.rows) // 2 :]
-    at, memory = ([row[key] for row in half] for key in ("frame", "memory_mib"))
-    growth = float(np.polyfit(at, memory, 1)[0]) * (at[-1] - at[0])
+    growth = growth_mib(gauge.rows)
     fifth = len(gauge.rows) // 5
     early, late = (
         float(np.median([row["ms"] for row in rows]))

@@ -1,10 +1,10 @@
 """A small RTSP server, run as a process of its own that tests can kill, freeze and command.
 
-    python rtsp_server.py PORT [--size 320x240] [--codec h264] [--clip FILE] [--password P]
+    python rtsp_server.py PORT [--size 320x240] [--codec h264] [--clip FILE] [--fps 25] [--password P]
 
 Every client gets its own encoder (so it begins with a key frame) and RTP over the RTSP connection
 (RFC 2326, RFC 6184 for H.264, RFC 6416 for MPEG-4). Pictures are those of `clips.picture`, or a
-clip's in a loop, at 25 a second. Commands come as lines on stdin: ``size 640x480`` (in the middle
+clip's in a loop, 25 a second unless `--fps` says otherwise. Commands come as lines on stdin: ``size 640x480`` (in the middle
 of the stream), ``codec mpeg4`` (ends the connections, as a camera does), ``drop`` (the same),
 ``mute`` and ``speak`` (connections stay, nothing is sent).
 """
@@ -26,7 +26,6 @@ import av
 import cv2
 import numpy as np
 
-FPS = 25
 PAYLOAD = 1300
 OPTIONS = {"preset": "ultrafast", "tune": "zerolatency"}
 
@@ -34,8 +33,10 @@ OPTIONS = {"preset": "ultrafast", "tune": "zerolatency"}
 class Show:
     """What all clients see, and what was commanded."""
 
-    def __init__(self, size: tuple[int, int], codec: str, pictures: list[np.ndarray]) -> None:
-        self.size, self.codec, self.pictures = size, codec, pictures
+    def __init__(
+        self, size: tuple[int, int], codec: str, pictures: list[np.ndarray], fps: int
+    ) -> None:
+        self.size, self.codec, self.pictures, self.fps = size, codec, pictures, fps
         self.epoch, self.muted = 0, False
 
     def command(self, line: str) -> None:
@@ -57,10 +58,10 @@ class Show:
         return picture
 
 
-def make_encoder(codec: str, size: tuple[int, int]) -> av.VideoCodecContext:
+def make_encoder(codec: str, size: tuple[int, int], fps: int) -> av.VideoCodecContext:
     encoder = av.CodecContext.create({"h264": "libx264"}.get(codec, codec), "w")
     encoder.width, encoder.height, encoder.pix_fmt = size[0], size[1], "yuv420p"
-    encoder.framerate, encoder.gop_size = FPS, 12
+    encoder.framerate, encoder.gop_size = fps, 12
     encoder.thread_count = 1
     if codec == "h264":
         encoder.options = OPTIONS
@@ -90,7 +91,7 @@ class Client(threading.Thread):
             pass  # the client went away
 
     def serve(self) -> None:
-        encoder = make_encoder(self.codec, self.show.size)
+        encoder = make_encoder(self.codec, self.show.size, self.show.fps)
         size, index, due = self.show.size, 0, time.monotonic()
         while self.epoch == self.show.epoch:
             wait = max(due - time.monotonic(), 0) if self.playing else 0.1
@@ -102,16 +103,16 @@ class Client(threading.Thread):
                 self.answer(encoder)
             if not self.playing or time.monotonic() < due:
                 continue
-            due = max(due + 1 / FPS, time.monotonic() - 0.5)
+            due = max(due + 1 / self.show.fps, time.monotonic() - 0.5)
             if self.show.size != size:
                 size = self.show.size
-                encoder = make_encoder(self.codec, size)
+                encoder = make_encoder(self.codec, size, self.show.fps)
             frame = av.VideoFrame.from_ndarray(self.show.picture(index), format="bgr24")
             frame = frame.reformat(format="yuv420p")
             frame.pts = index
             for packet in encoder.encode(frame):
                 if not self.show.muted:
-                    self.send(bytes(packet), index * 90_000 // FPS)
+                    self.send(bytes(packet), index * 90_000 // self.show.fps)
             index += 1
 
     def answer(self, encoder: av.VideoCodecContext) -> None:
@@ -162,7 +163,9 @@ class Client(threading.Thread):
             name, extra = "MP4V-ES", f"config={encoder.extradata.hex()}"
         session = ["v=0", "o=- 0 0 IN IP4 127.0.0.1", "s=test", "c=IN IP4 0.0.0.0", "t=0 0"]
         video = ["m=video 0 RTP/AVP 96", f"a=rtpmap:96 {name}/90000", f"a=fmtp:96 {extra}"]
-        return "\r\n".join([*session, *video, f"a=framerate:{FPS}", "a=control:track", ""])
+        return "\r\n".join(
+            [*session, *video, f"a=framerate:{self.show.fps}", "a=control:track", ""]
+        )
 
     def send(self, data: bytes, stamp: int) -> None:
         parts = list(self.payloads(data))
@@ -202,6 +205,7 @@ def main() -> None:
     parser.add_argument("--size", default="320x240")
     parser.add_argument("--codec", default="h264")
     parser.add_argument("--clip")
+    parser.add_argument("--fps", type=int, default=25)
     parser.add_argument("--password")
     args = parser.parse_args()
     width, height = map(int, args.size.split("x"))
@@ -212,7 +216,7 @@ def main() -> None:
         import clips
 
         pictures = [clips.picture(i) for i in range(256)]
-    show = Show((width, height), args.codec, pictures)
+    show = Show((width, height), args.codec, pictures, args.fps)
     server = socket.create_server(("127.0.0.1", args.port), reuse_port=False)
     threading.Thread(target=accept, args=(server, show, args.password), daemon=True).start()
     print("ready", flush=True)

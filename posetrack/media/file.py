@@ -67,6 +67,8 @@ class FileSource(ClosesItself):
     def close(self) -> None:
         """Close the file; closing twice does nothing."""
         self._frames.close()
+        # Suspended it would hold the decoder, and this source it, until Python looks for cycles.
+        self._decoded.close()
         self._container.close()
 
     def _open(self, path: Path) -> None:
@@ -196,7 +198,7 @@ class FileSource(ClosesItself):
             return f"{self.path} has a video stream but none of it can be decoded: it is damaged"
         return f"{self.path} has a video stream without frames: nothing to do"
 
-    def _decode(self) -> Iterator[tuple[Any, float]]:
+    def _decode(self) -> Generator[tuple[Any, float]]:
         """Decoded frames and their media seconds, from the start wanted to the end wanted."""
         try:
             for packet in self._container.demux(self._stream):

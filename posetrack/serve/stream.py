@@ -270,6 +270,7 @@ class Stream:
         finally:
             with self._lock:
                 self._running = None
+            output.pipeline = None  # each held the other, and the source with its decoder
             source.stop()
             self._next_frame = source.next
             for event in output.events.end_all():

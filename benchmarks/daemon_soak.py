@@ -1,20 +1,20 @@
-"""Does the daemon hold what it holds: 200,000 frames through `posetrack serve`, while people listen.
+"""Does the daemon hold what it holds: 200,000 frames through `posetrack serve`, with listeners.
 
     python benchmarks/daemon_soak.py
     python benchmarks/daemon_soak.py --frames 2000 --embedded 0 --json soak.json
 
-Real: the daemon (the command, in a process of its own), its web server, pipelines, batches, tracker,
-recordings, sources; every frame is decoded, worked on and published. Accelerated: the sources send
-more frames a second than a camera does, so that hours of a camera pass in minutes: files whose time
-stamps run at `--fps`, and one RTSP stream over loopback at half of that. Small: only the first
-`--embedded` streams run the pair that ships; the others run graphs of a constant answer (one person),
-so that the work of the daemon is most of it. What cannot be done in time is dropped, as live sources
-are; only published frames count here.
+Real: the daemon (the command, in a process of its own), its web server, pipelines, batches,
+tracker, recordings and sources; every frame that counts is decoded, worked on and published.
+Accelerated: the sources send more frames a second than a camera does, so that hours pass in
+minutes: files whose time stamps run at `--fps`, and one RTSP stream over loopback at half of it.
+Small: only the first `--embedded` streams run the pair that ships, on people at a quarter of
+`--fps`; the others run graphs of a constant answer (one person), so that the work of the daemon is
+most of it. What cannot be done in time is dropped, as of any live source, and does not count.
 
-At every place (a hundredth of the frames; at least a hundred frames) one stream is recorded for half
-of the way, another is opened anew, one client goes and another comes. All the time a WebSocket
-client for each stream and one for all events read, four never read, one reads SSE, one the preview,
-one /metrics. Memory, threads and open files are the daemon's, noted while nothing is recorded.
+At every place (a hundredth of the frames, a hundred at least) one stream is recorded for half of
+the way, another is opened anew, one client goes and another comes. All the time a WebSocket client
+for each stream and one for all events read, four never read, one reads SSE, one the preview, one
+/metrics. Memory, threads and open files are the daemon's, noted while nothing is recorded.
 
 The exit status is 1 where memory is not flat (the second half grows by `soak.FLAT_MIB` or more by
 the least-squares line), where threads or files are left once all listeners are gone, where the
@@ -31,18 +31,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import httpx
 import report
 from pauses import Pauses, wait_noticed
-from soak import FLAT_MIB, PLACES, growth_mib, held
+from soak import FLAT_MIB, PLACES, growth_mib, held, left
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
-from posetrack.demo import make_clip
+from posetrack import demo
+from posetrack.stage import write_clip
 
 sys.path.insert(0, str(report.REPOSITORY / "tests"))
 import clips
@@ -58,10 +58,10 @@ _DRAIN_S = 10.0
 
 
 def streams(folder: Path, camera: str, number: int, embedded: int, fps: int) -> list[Any]:
-    """So many streams: files, the last one by RTSP; the first `embedded` run the pair that ships."""
+    """So many streams: files, the last by RTSP; the first `embedded` run the pair that ships."""
     people, square = folder / "people.mp4", folder / "square.mp4"
     if embedded:
-        make_clip(people, seconds=8, fps=fps)
+        write_clip(people, demo.frames(), size=demo.SIZE, fps=fps // 4)
     clips.make_clip(square, frames=250, fps=fps)
     made = []
     for index in range(number):
@@ -156,17 +156,18 @@ class Listeners:
 
 def ask(daemon: RunningDaemon, method: str, path: str, **more: Any) -> Any:
     """What the daemon answers; asked again where a pause of everything cut the connection."""
-    for attempt in count(1):
-        try:
+    for _ in range(5):
+        with suppress(httpx.TransportError):
             answer = daemon.http.request(method, path, **more)
-        except httpx.TransportError:
-            if attempt == 5 or daemon.process.poll() is not None:
-                raise
-            time.sleep(0.5)
-            continue
-        if answer.status_code != 409:  # asked twice: it is so already
-            answer.raise_for_status()
-        return answer.json() if answer.content else None
+            break
+        time.sleep(0.5)
+    else:
+        raise RuntimeError(
+            f"the daemon does not answer; its log ends: {daemon.log.read_text()[-2000:]}"
+        )
+    if answer.status_code != 409:  # asked twice: it is so already
+        answer.raise_for_status()
+    return answer.json() if answer.content else None
 
 
 def figures(daemon: RunningDaemon) -> dict[str, int]:
@@ -292,9 +293,7 @@ def broken(found: dict[str, Any]) -> list[str]:
     told = [f"logged: {line}" for line in found["log_errors"]]
     if found["memory_growth_mib"] >= FLAT_MIB:
         told.append(f"memory grew by {found['memory_growth_mib']:.1f} MiB over the second half")
-    for what in ("threads", "files"):
-        if found["after"][what] > found["before"][what]:
-            told.append(f"{what} left: {found['before'][what]} before, {found['after'][what]}")
+    told += left(found)
     if found["exit_status"] or found["ended_s"] > _DRAIN_S:
         told.append(f"ended with {found['exit_status']} after {found['ended_s']:.1f} s")
     told += [f"nothing heard by {kind}" for kind, number in found["heard"].items() if not number]

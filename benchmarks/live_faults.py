@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 import report
-from soak import held
+from soak import held, left
 
 from posetrack import demo
 from posetrack.media.live import LiveSettings, LiveSource
@@ -224,10 +224,7 @@ def broken(found: dict[str, Any]) -> list[str]:
     rows, told = found["rows"], list(found["wrong"])
     late = [row for row in rows if row["back_s"] is None or row["back_s"] > PROMISED_S]
     told += [f"back too late: {row}" for row in late]
-    for thing in ("threads", "files"):
-        if found["after"][thing] > found["before"][thing]:
-            told.append(f"{thing} left: {found['before'][thing]} before, {found['after'][thing]}")
-    return told
+    return told + left(found)
 
 
 def main() -> int:

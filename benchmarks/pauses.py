@@ -1,4 +1,4 @@
-"""When this process was not let run, so that time in which everything stood still counts for nobody.
+"""When this process was not let run: time in which everything stood still counts for nobody.
 
 A machine that is shared may suspend its processes, or starve those of low priority. A thread that
 wants to wake every `TICK_S` sees that: what a sleep took longer, from `LEAST_S` on, is a pause.

@@ -105,6 +105,16 @@ def held(process: int | str = "self") -> dict[str, float]:
     return {"memory_mib": memory, "threads": threads, "files": files}
 
 
+def left(found: dict[str, Any]) -> list[str]:
+    """Threads and files that were not given back: more `after` than `before`."""
+    before, after = found["before"], found["after"]
+    return [
+        f"{what} left: {before[what]} before, {after[what]} after"
+        for what in ("threads", "files")
+        if after[what] > before[what]
+    ]
+
+
 def growth_mib(rows: Sequence[dict[str, Any]]) -> float:
     """What memory grew by over the second half of the rows, by the least-squares line."""
     half = rows[len(rows) // 2 :]

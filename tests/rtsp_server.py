@@ -1,12 +1,12 @@
 """A small RTSP server, run as a process of its own that tests can kill, freeze and command.
 
-    python rtsp_server.py PORT [--size 320x240] [--codec h264] [--clip FILE] [--fps 25] [--password P]
+    python rtsp_server.py PORT [--size WxH] [--codec h264] [--clip FILE] [--fps N] [--password P]
 
 Every client gets its own encoder (so it begins with a key frame) and RTP over the RTSP connection
 (RFC 2326, RFC 6184 for H.264, RFC 6416 for MPEG-4). Pictures are those of `clips.picture`, or a
-clip's in a loop, 25 a second unless `--fps` says otherwise. Commands come as lines on stdin: ``size 640x480`` (in the middle
-of the stream), ``codec mpeg4`` (ends the connections, as a camera does), ``drop`` (the same),
-``mute`` and ``speak`` (connections stay, nothing is sent).
+clip's in a loop, 25 a second. Commands come as lines on stdin: ``size 640x480`` (in the middle of
+the stream), ``codec mpeg4`` (ends the connections, as a camera does), ``drop`` (the same), ``mute``
+and ``speak`` (connections stay, nothing is sent).
 """
 
 from __future__ import annotations

@@ -140,8 +140,7 @@ class Pipeline:
             self.abort()
             self._supervise()
             raise
-        if self._error is not None:
-            raise self._error
+        self._raise_failure()
         return self.report()
 
     def stream(self, capacity: int = 2) -> Generator[Any, None, None]:
@@ -167,8 +166,7 @@ class Pipeline:
             raise
         finally:
             supervisor.join()
-            if self._error is not None:
-                raise self._error
+            self._raise_failure()
 
     @property
     def dropped(self) -> int:
@@ -189,6 +187,19 @@ class Pipeline:
             stopped=self._stopped,
             complete=bool(self._ended) and self._state is not _State.ABORTING,
         )
+
+    def _raise_failure(self) -> None:
+        """Raise what went wrong, if anything did, and keep nothing of it.
+
+        Its trace holds this run. Kept here, the two would hold each other, with all the frames
+        that were under way, until Python looks for cycles: in a daemon after hours.
+        """
+        error, self._error = self._error, None
+        try:
+            if error is not None:
+                raise error
+        finally:
+            del error
 
     def _start(self, out: Channel[Parcel] | None) -> None:
         if self._workers:

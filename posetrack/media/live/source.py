@@ -124,7 +124,7 @@ class LiveSource(ClosesItself):
         with self._changed:
             self._changed.wait_for(lambda: self._count or self._is_over(), timeout_s)
         if not self._count and self._error is not None:
-            raise self._error
+            raise _anew(self._error)
         return self._count > 0
 
     def stop(self) -> None:
@@ -157,7 +157,7 @@ class LiveSource(ClosesItself):
                 frame, self._newest = self._newest, None
             if frame is None:
                 if self._error is not None:
-                    raise self._error
+                    raise _anew(self._error)
                 return
             yield frame
 
@@ -187,10 +187,11 @@ class LiveSource(ClosesItself):
     def _grab(self) -> None:
         """The reading thread; whatever happens, it ends by waking the reader."""
         try:
-            self._stay_connected()
-            self._become("ended")
-        except SourceError as failure:
-            self._fail(failure)
+            given_up = self._stay_connected()
+            if given_up is None:
+                self._become("ended")
+            else:
+                self._fail(given_up)
         except Exception as failure:  # noqa: BLE001 - the top of a thread
             what = self.address.hide(f"{type(failure).__name__}: {failure}")
             self._fail(SourceError(f"reading {self.name} failed: {what}"))
@@ -202,34 +203,37 @@ class LiveSource(ClosesItself):
                 self._error = error
         self._become("failed", str(error))
 
-    def _stay_connected(self) -> None:
-        """Open and read, again and again, until the end, the stop, or the last attempt."""
+    def _stay_connected(self) -> SourceError | None:
+        """Open and read, again and again; why it was given up, None at the end and the stop."""
         while not self._stop.is_set():
             before = self._count
             failure: SourceError | None = None
             try:
                 with closing(self._open()) as connection:
                     if self._deliver(connection):
-                        return
+                        return None
             except SourceError as error:
-                failure = error
+                failure = _anew(error)
             if self._stop.is_set():
-                return
-            self._lost(failure, came=self._count > before)
+                return None
+            given_up = self._lost(failure, came=self._count > before)
+            if given_up is not None:
+                return given_up
+        return None
 
     def _open(self) -> Connection:
         return open_connection(self.address, self._settings, self._stop.is_set)
 
-    def _lost(self, failure: SourceError | None, *, came: bool) -> None:
-        """Say so and wait for the next attempt, or give up."""
+    def _lost(self, failure: SourceError | None, *, came: bool) -> SourceError | None:
+        """Say so and wait for the next attempt, or why it is given up."""
         reason = f"{self.name} ended" if failure is None else str(failure)
         attempts = 0 if came else self._status.attempts + 1
         self._note(attempts=attempts)
         most = self._settings.reconnects
         if most is not None and not self._count:
-            raise failure or SourceError(f"{self.name} opened but gives no picture: check it")
+            return failure or SourceError(f"{self.name} opened but gives no picture: check it")
         if most is not None and attempts >= most:
-            raise SourceError(
+            return SourceError(
                 f"{self.name} was lost and did not come back in {most} attempts ({reason}): "
                 "check the cable, the network or the sender"
             )
@@ -237,6 +241,7 @@ class LiveSource(ClosesItself):
         pause_s = self._settings.backoff_s * 2.0 ** min(attempts, 30)
         pause_s = min(pause_s, self._settings.longest_backoff_s)
         self._stop.wait(pause_s * random.uniform(0.75, 1.25))
+        return None
 
     def _deliver(self, connection: Connection) -> bool:
         """Offer the pictures of one connection; whether its end is the end of the source."""
@@ -284,6 +289,15 @@ class LiveSource(ClosesItself):
                 self._changed.notify_all()
         if self._status.state != "running":
             self._become("running")
+
+
+def _anew(error: SourceError) -> SourceError:
+    """The same without its trace.
+
+    That holds the frames of all calls it went through, and a frame or a source that keeps the error
+    would then be kept by it, with the decoder and its pictures, until Python looks for cycles.
+    """
+    return type(error)(*error.args)
 
 
 def open_live(spec: str, settings: LiveSettings | None = None, **options: Any) -> LiveSource:

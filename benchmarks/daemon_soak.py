@@ -36,7 +36,7 @@ from typing import Any
 
 import httpx
 import report
-from pauses import Pauses, wait_noticed
+from pauses import Pauses
 from soak import FLAT_MIB, PLACES, growth_mib, held, left
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
@@ -103,7 +103,8 @@ class Listeners:
             self._silent.pop(0).socket.close()
         while len(self._silent) < NEVER_READ:
             name = self._names[len(self._silent) % len(self._names)]
-            self._silent.append(connect(self._url(f"/v1/streams/{name}/poses"), close_timeout=0.5))
+            path = f"/v1/streams/{name}/poses"
+            self._silent.append(connect(self._url(path), ping_interval=None))
 
     def __enter__(self) -> Listeners:
         for thread in self._threads:
@@ -244,7 +245,6 @@ def soak(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
             after = given_back(daemon, before)
             began = pauses.clock_s()
             daemon.stop()
-            wait_noticed()
             ended_s = pauses.clock_s() - began
             status = daemon.process.returncode
             log = daemon.log.read_text().splitlines()

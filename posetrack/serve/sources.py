@@ -26,12 +26,16 @@ class Stoppable(FrameSource, Protocol):
         ...
 
 
-def open_live(settings: StreamSettings, url: str) -> Stoppable:
+def open_live(
+    settings: StreamSettings, url: str, size: tuple[int, int] | None = None
+) -> Stoppable:
     """The source of a stream, live in any case: a file is played in its own time.
 
     Args:
         settings: how it is read.
         url: what is opened, checked and with its secrets filled in.
+        size: (width, height) of its pictures so far, if people are known in them: a camera that
+            comes back with another size is fitted into it (``live.keep_size``).
 
     Raises:
         SourceNotFound, SourceError: there is no such file. A network source is opened by the thread
@@ -41,7 +45,8 @@ def open_live(settings: StreamSettings, url: str) -> Stoppable:
     if is_live(url):
         # A loss comes back to the stream, which checks the address again before each attempt.
         live = LiveSettings(**settings.live.model_dump(), reconnects=0)
-        return LiveSource(url, live, stride=part.stride, flip=part.flip)
+        known = size if live.keep_size else None
+        return LiveSource(url, live, stride=part.stride, flip=part.flip, size=known)
     return PlayedFile(
         Path(url.removeprefix("file://")),
         stride=part.stride,

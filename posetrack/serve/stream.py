@@ -80,6 +80,7 @@ class Stream:
         self._fresh_models = False
         self._next_id, self._next_frame = 1, 0
         self._clock_s = perf_counter()
+        self._size: tuple[int, int] | None = None  # of the pictures in which people are known
         self._stalled_at: float | None = None
         self._thread = Thread(target=self._main, name=f"stream-{self.id}", daemon=True)
 
@@ -202,7 +203,7 @@ class Stream:
                 settings, self._fresh_models = self.settings, False
             with self._around.models.perception(settings, fps=25.0) as perception:
                 perception.tracker.number_from(self._next_id)
-                self._perception = perception
+                self._perception, self._size = perception, None
                 try:
                     return self._stay(perception)
                 finally:
@@ -239,7 +240,7 @@ class Stream:
         settings = self.settings
         try:
             source = Continued(
-                open_live(settings, self._address(settings)),
+                open_live(settings, self._address(settings), self._size),
                 first=self._next_frame,
                 clock_s=self._clock_s,
             )
@@ -311,7 +312,7 @@ class Stream:
         if is_first and self.latest is not None:
             self.figures.reconnects += 1
             self._around.metrics.reconnects.labels(self.id).inc()
-        self.latest = item
+        self.latest, self._size = item, item.result.frame.size
         self.figures.count(item)
         if self.state != "running":
             self._become("running", None)

@@ -49,10 +49,12 @@ class LiveSource(ClosesItself):
         name: what frames and messages call it; the address without passwords by default.
         stride: take every n-th frame.
         flip: mirror every picture left to right.
+        size: (width, height) that pictures are fitted into instead of the first one's (with
+            ``settings.keep_size``): that of the source this one goes on from.
         on_status: called after each change of state, from one of two threads; it must not wait.
 
     Attributes:
-        size: (width, height) of the first picture; (0, 0) until it has come. Later pictures of
+        size: (width, height) of the first picture; (0, 0) until it has come. Pictures of
             another size are fitted into it, so that coordinates keep their meaning (unless
             ``settings.keep_size`` is false); `status.size` is what comes now.
         dropped: frames read but never given out.
@@ -81,11 +83,12 @@ class LiveSource(ClosesItself):
         name: str | None = None,
         stride: int = 1,
         flip: bool = False,
+        size: tuple[int, int] | None = None,
         on_status: Callable[[Status], None] | None = None,
     ) -> None:
         self.address: Address = parse_address(spec)
         self.name = self.address.name if name is None else name
-        self.size = (0, 0)
+        self.size = (0, 0) if size is None else size
         self.fps: Fraction | float = NOMINAL_FPS / stride
         self.dropped = 0
         self._settings = LiveSettings() if settings is None else settings
@@ -272,7 +275,9 @@ class LiveSource(ClosesItself):
         now = time.perf_counter()
         size = (image.shape[1], image.shape[0])
         if not self._count:
-            self.size, self._began = size, now
+            self._began = now
+            if self.size == (0, 0):
+                self.size = size
         self._picture_at = now
         if self._status.size != size:
             self._note(size=size)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,3 +24,12 @@ def shared_dir() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip(f"no reference data at {folder}; set POSETRACK_SHARED to run this test")
     return folder
+
+
+@pytest.fixture
+def no_search_for_cycles() -> Iterator[None]:
+    """What is not used any more is freed at once, or not at all."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()

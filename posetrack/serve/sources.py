@@ -26,9 +26,7 @@ class Stoppable(FrameSource, Protocol):
         ...
 
 
-def open_live(
-    settings: StreamSettings, url: str, size: tuple[int, int] | None = None
-) -> Stoppable:
+def open_live(settings: StreamSettings, url: str, size: tuple[int, int] | None = None) -> Stoppable:
     """The source of a stream, live in any case: a file is played in its own time.
 
     Args:

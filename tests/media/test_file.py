@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from fractions import Fraction
 from pathlib import Path
 
@@ -292,3 +293,13 @@ def test_reference_clips_are_read_whole(shared_dir):
         source, frames = read(path)
         assert 0.8 * source.frame_count < len(frames) <= source.frame_count  # avi counts repeats
         assert source.warning is None
+
+
+@pytest.mark.usefixtures("no_search_for_cycles")
+def test_a_file_closed_early_frees_its_decoder_at_once(tmp_path):
+    source = open_source(clips.make_clip(tmp_path / "a.mp4"))
+    next(iter(source))
+    held = weakref.ref(source)
+    source.close()
+    del source
+    assert held() is None

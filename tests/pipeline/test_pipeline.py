@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+import weakref
 from typing import Any
 
 import pytest
@@ -129,6 +130,19 @@ def test_even_odd_exceptions_in_a_stage_are_failures(error: type[BaseException])
     steps[1].do["call"] = odd
     with pytest.raises(StageError, match=error.__name__):
         Pipeline(source, steps).run()
+
+
+@pytest.mark.usefixtures("no_search_for_cycles")
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_run_that_failed_is_freed_with_its_error(streamed: bool) -> None:
+    source, steps, _ = chain()
+    steps[1].do["call"] = fail_at(3)
+    pipeline = Pipeline(source, steps)
+    with pytest.raises(StageError) as told:
+        list(pipeline.stream()) if streamed else pipeline.run()
+    held = weakref.ref(pipeline)
+    del pipeline, told
+    assert held() is None
 
 
 def test_a_stop_drains_what_was_read_and_finalises() -> None:

@@ -235,6 +235,8 @@ class LiveSource(ClosesItself):
         most = self._settings.reconnects
         if most is not None and not self._count:
             return failure or SourceError(f"{self.name} opened but gives no picture: check it")
+        if most == 0:
+            return failure or SourceError(reason)
         if most is not None and attempts >= most:
             return SourceError(
                 f"{self.name} was lost and did not come back in {most} attempts ({reason}): "

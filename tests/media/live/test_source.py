@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import threading
 import time
+import weakref
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -146,6 +147,27 @@ def test_a_lost_source_is_given_up_with_a_line(tmp_path):
             list(source)
     assert [status.state for status in told] == ["running", "stalled", "stalled", "failed"]
     assert source.status.error is not None
+
+
+@pytest.mark.usefixtures("no_search_for_cycles")
+def test_a_lost_source_and_its_connection_are_freed_at_once(tmp_path):
+    stored = Files({"/a.ts": clips.make_clip(tmp_path / "a.ts", frames=20).read_bytes()})
+    with serving(stored) as base:
+        source = LiveSource(base + "/a.ts", LiveSettings(reconnects=0, pace=False))
+        with pytest.raises(SourceError, match="ended") as told:
+            list(source)
+        del told
+        held = weakref.ref(source)
+        source.close()
+        del source
+    assert held() is None
+
+
+def test_pictures_are_fitted_into_the_size_of_the_source_before(files):
+    _, base = files
+    with LiveSource(base + "/a.mp4", UNPACED, size=(640, 480)) as source:
+        assert {frame.size for frame in source} == {(640, 480)}
+        assert source.status.size == (320, 240), "what comes"
 
 
 def test_settings_that_make_no_sense_are_refused():

@@ -1,0 +1,69 @@
+"""What becomes of a stream that is lost or opened anew."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+
+import pytest
+from daemons import FakeCamera, wait_until
+
+from posetrack.media.file import FileSource
+from posetrack.media.live import LiveSource
+from posetrack.pipeline import Pipeline
+from posetrack.serve.daemon import Daemon
+from posetrack.serve.stream import Stream
+
+Make = Callable[..., Daemon]
+
+
+def opened_again(stream: Stream, times: int) -> bool:
+    return stream.state == "running" and stream.figures.reconnects == times
+
+
+def alive(kind: type) -> int:
+    return sum(isinstance(each, kind) for each in gc.get_objects())
+
+
+@pytest.mark.usefixtures("no_search_for_cycles")
+def test_a_stream_opened_anew_leaves_no_source_behind(make_daemon: Make) -> None:
+    daemon = make_daemon()
+    stream = daemon.supervisor.get("s0")
+    wait_until(lambda: stream.state == "running", "it runs")
+    for number in range(3):
+        daemon.supervisor.change("s0", {"source": {"flip": not number % 2}})
+        wait_until(lambda number=number: opened_again(stream, number + 1), "it runs again")
+    assert (alive(Pipeline), alive(FileSource)) == (1, 1)
+
+
+@pytest.mark.usefixtures("no_search_for_cycles")
+def test_a_camera_that_was_lost_leaves_no_source_behind(make_daemon: Make) -> None:
+    camera = FakeCamera().start()
+    daemon = make_daemon(streams=[{"id": "camera", "url": camera.url}])
+    stream = daemon.supervisor.get("camera")
+    for number in range(3):
+        wait_until(lambda number=number: opened_again(stream, number), "it runs")
+        camera.kill()
+        wait_until(lambda: stream.state == "stalled", "it is lost")
+        camera.start()
+    wait_until(lambda: opened_again(stream, 3), "it runs again")
+    assert (alive(Pipeline), alive(LiveSource)) == (1, 1)
+    camera.kill()
+
+
+def test_people_stay_where_they_are_when_a_camera_comes_back_with_another_size(
+    make_daemon: Make,
+) -> None:
+    camera = FakeCamera(size=(320, 240)).start()
+    daemon = make_daemon(streams=[{"id": "camera", "url": camera.url}])
+    stream = daemon.supervisor.get("camera")
+    wait_until(lambda: opened_again(stream, 0) and stream.figures.frames > 3, "it runs")
+    camera.kill()
+    wait_until(lambda: stream.state == "stalled", "it is lost")
+    camera.size = (640, 480)
+    camera.start()
+    wait_until(lambda: opened_again(stream, 1), "it runs again")
+    camera.kill()
+    assert stream.latest is not None
+    assert stream.latest.message.data["size"] == [320, 240]
+    assert stream.figures.tracks == 1

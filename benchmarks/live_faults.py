@@ -252,7 +252,7 @@ def of_daemon(
             stream.start()
         trial = Trial(streams[0], process, pauses)
         for stream in streams:
-            trial.wait(lambda stream=stream: stream.frames > 10, 60)
+            trial.wait(lambda stream=stream: stream.frames > 10, 300)
             stream.settle()
         told["at_first"] = list(streams[0].states)
         told["before"] = held(process)
@@ -320,7 +320,7 @@ def soak(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
             trying = local(camera.sender.address, models, pauses, told)
         rows = []
         with trying as trial:
-            trial.wait(lambda: trial.stream.frames > 10, 60)
+            trial.wait(lambda: trial.stream.frames > 10, 300)
             people = trial.stream.settle()
             for number in range(args.faults):
                 kinds = camera.kinds

@@ -34,6 +34,7 @@ class Skeleton:
         upper: indices of the upper body (for half-body augmentation).
         lower: indices of the lower body.
         weights: K training weights.
+        aliases: other names of keypoints and what they are called here.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Skeleton:
     upper: tuple[int, ...] = ()
     lower: tuple[int, ...] = ()
     weights: tuple[float, ...] = ()
+    aliases: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         k = len(self.keypoints)
@@ -75,6 +77,10 @@ class Skeleton:
         for left, right in self.flip_pairs:
             order[left], order[right] = right, left
         return order
+
+    def own_name(self, name: str) -> str:
+        """What the keypoint `name` of a file is called here: `name` itself unless an alias."""
+        return dict(self.aliases).get(name, name)
 
     @property
     def root(self) -> tuple[int, ...]:
@@ -150,4 +156,5 @@ def _from_mapping(name: str, data: dict[str, Any]) -> Skeleton:
         upper=tuple(map(int, data.get("upper", ()))),
         lower=tuple(map(int, data.get("lower", ()))),
         weights=tuple(map(float, data.get("weights", ()))),
+        aliases=tuple((str(a), str(b)) for a, b in data.get("aliases", {}).items()),
     )

@@ -123,7 +123,11 @@ def convert(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="A file or a folder.")],
     output: Annotated[Path, typer.Argument(help="A .json for COCO, else a folder.")],
     from_: Annotated[
-        str | None, typer.Option("--from", help="coco, yolo, labelme or cvat; found out if absent.")
+        str | None,
+        typer.Option(
+            "--from",
+            help="coco, yolo, labelme, cvat, h3wb, mpii, wflw or lapa; found out if absent.",
+        ),
     ] = None,
     to: Annotated[
         str | None, typer.Option(help="coco, yolo or labelme; coco for an OUTPUT.json.")
@@ -132,9 +136,12 @@ def convert(
     skeleton: Annotated[
         str | None, typer.Option(help="Names of the keypoints where INPUT has none.")
     ] = None,
+    part: Annotated[
+        str | None, typer.Option(help="hand or face: of each person of a whole-body set.")
+    ] = None,
     force: ForceOption = False,
 ) -> None:
-    """Convert between COCO keypoints, YOLO-pose, labelme and (reading) CVAT for images."""
+    """Convert between COCO keypoints, YOLO-pose, labelme and (reading) formats of public sets."""
     from posetrack.datasets import convert as formats
     from posetrack.datasets.coco import refuse_existing
     from posetrack.datasets.stores import Stores
@@ -142,7 +149,11 @@ def convert(
     target = to or ("coco" if output.suffix.lower() == ".json" else None)
     if target is None:
         raise typer.BadParameter("say --to yolo or --to labelme", param_hint="OUTPUT")
-    document = formats.read(source, from_ or formats.detect(source), skeleton)
+    document = formats.read(source, from_ or formats.detect(source), skeleton, images)
+    if part is not None:
+        from posetrack.datasets.parts import part_of
+
+        document = part_of(document, part)
     refuse_existing([output] if output.is_file() else [], source=source, force=force)
     pictures = None
     if target != "coco":

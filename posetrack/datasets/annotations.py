@@ -16,11 +16,14 @@ from posetrack.datasets.stores import Stores
 from posetrack.datasets.wholebody import gather_parts
 from posetrack.errors import ConfigError
 from posetrack.geometry import xywh_to_xyxy
-from posetrack.skeletons import Skeleton
+from posetrack.skeletons import Skeleton, load_skeleton, skeleton_names
 from posetrack.types import Floats, Image
 
 FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 """What the rows of ``pseudo_face`` are."""
+
+AREA_OF_BOX = 0.53
+"""Share of the box that a person fills, where no area is given (as xtcocotools takes it)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class Annotations:
             rows: dict[int, list[dict[str, Any]]] = {key: [] for key in records}
             for row in data["annotations"]:
                 _, _, _, _ = row["bbox"]
+                row["keypoints"] = _flat(row.get("keypoints"))
                 if row["image_id"] in rows:
                     rows[row["image_id"]].append(row)
             names = gather_parts(names, [row for each in rows.values() for row in each])
@@ -118,41 +122,63 @@ class Annotations:
         pseudo_weight: float = 0.0,
         rename: Mapping[str, str] | None = None,
     ) -> Iterator[Person]:
-        """People with at least one keypoint of `skeleton`, matched by keypoint name.
+        """People with at least one keypoint of `skeleton`, see `columns`.
 
         Args:
             pseudo_weight: weight of machine-made joints (``pseudo_kp``, ``pseudo_face``); 0
                 leaves them out, as evaluation must.
             rename: what keypoints of this file are called in the skeleton.
         """
-        names = self._names_in(skeleton, rename or {})
-        missing = [n for n in names if n not in skeleton.keypoints]
-        if not names or len(missing) == len(names):
-            named = ", ".join(names[:4]) or "none"
-            raise ConfigError(
-                f"{self.path} names no keypoint of skeleton {skeleton.name!r} "
-                f"({', '.join(skeleton.keypoints[:4])}, ...) but {named}: name them in categories"
-            )
-        columns = [
-            (i, skeleton.keypoints.index(n)) for i, n in enumerate(names) if n in skeleton.keypoints
-        ]
+        columns = self.columns(skeleton, rename)
+        count = len(self._own_names(skeleton))
         for key, picture in self.pictures.items():
             for row in self.rows[key]:
-                if len(row.get("keypoints") or ()) not in (0, 3 * len(self.keypoint_names)):
+                if len(row.get("keypoints") or ()) not in (0, 3 * count):
                     raise ConfigError(
                         f"{self.path}: a person in {picture.name} has {len(row['keypoints'])} "
-                        f"numbers as keypoints, {len(self.keypoint_names)} names need three each"
+                        f"numbers as keypoints, {count} names need three each"
                     )
                 person = _person(picture, row, columns, skeleton, pseudo_weight)
                 if person is not None:
                     yield person
 
-    def _names_in(self, skeleton: Skeleton, rename: Mapping[str, str]) -> list[str]:
-        """The file's keypoint names, renamed."""
-        for theirs, ours in rename.items():
-            _require(theirs, self.keypoint_names, str(self.path))
+    def columns(
+        self, skeleton: Skeleton, rename: Mapping[str, str] | None = None
+    ) -> list[tuple[int, int]]:
+        """Where keypoints of the file are in `skeleton`: (index there, index here), by name.
+
+        Names may be the skeleton's `aliases`. Where the file names none, its keypoints are those of
+        `skeleton` if the number fits, else those of the only built-in set of that number.
+
+        Raises:
+            ConfigError: no keypoint of the file is in `skeleton`, or `rename` names none.
+        """
+        own = self._own_names(skeleton)
+        for theirs, ours in (rename or {}).items():
+            _require(theirs, own, str(self.path))
             _require(ours, skeleton.keypoints, f"skeleton {skeleton.name!r}")
-        return [rename.get(name, name) for name in self.keypoint_names]
+        names = [(rename or {}).get(name, skeleton.own_name(name)) for name in own]
+        found = [
+            (i, skeleton.keypoints.index(n)) for i, n in enumerate(names) if n in skeleton.keypoints
+        ]
+        if not found:
+            named = ", ".join(names[:4]) or "none"
+            raise ConfigError(
+                f"{self.path} names no keypoint of skeleton {skeleton.name!r} "
+                f"({', '.join(skeleton.keypoints[:4])}, ...) but {named}: name them in categories"
+            )
+        return found
+
+    def _own_names(self, skeleton: Skeleton) -> tuple[str, ...]:
+        """The file's keypoint names, or those it must mean where it has none."""
+        if self.keypoint_names:
+            return self.keypoint_names
+        sizes = (len(row["keypoints"]) // 3 for rows in self.rows.values() for row in rows)
+        count = max(sizes, default=0)
+        if count == len(skeleton):
+            return skeleton.keypoints
+        sets = [known for known in map(load_skeleton, skeleton_names()) if len(known) == count]
+        return sets[0].keypoints if len(sets) == 1 else ()
 
 
 def _require(name: str, known: Sequence[str], where: str) -> None:
@@ -161,6 +187,16 @@ def _require(name: str, known: Sequence[str], where: str) -> None:
         near = difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}"
         raise ConfigError(f"keypoints: {where} has no keypoint {name!r}: {hint}")
+
+
+def _flat(keypoints: Any) -> list[float]:
+    """Keypoints as COCO writes them, of a file that groups them by three or has none."""
+    given = keypoints or []
+    return (
+        [value for point in given for value in point]
+        if given and isinstance(given[0], list)
+        else given
+    )
 
 
 class _Record:
@@ -201,9 +237,14 @@ def _person(
     if not weights.any():
         return None
     box = xywh_to_xyxy(row["bbox"])[0]
-    area = float(row.get("area") or np.prod(row["bbox"][2:]))
+    area = person_area(row)
     space = _space(row, columns, len(skeleton))
     return Person(picture, box, keypoints, weights, area, labelled, row, space)
+
+
+def person_area(row: dict[str, Any]) -> float:
+    """px^2 of an annotated person, of the box's where the file has no areas (CrowdPose)."""
+    return float(row.get("area") or AREA_OF_BOX * np.prod(row["bbox"][2:]))
 
 
 def _space(row: dict[str, Any], columns: list[tuple[int, int]], count: int) -> Floats | None:

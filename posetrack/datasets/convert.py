@@ -7,15 +7,19 @@ from pathlib import Path
 from posetrack.datasets.checks.check import first_meaningless
 from posetrack.datasets.coco import CocoFile, Row, write_bytes, write_json
 from posetrack.datasets.formats.cvat import read_cvat
+from posetrack.datasets.formats.faces import read_lapa, read_wflw
 from posetrack.datasets.formats.h3wb import read_h3wb
 from posetrack.datasets.formats.labelme import read_labelme, write_labelme
+from posetrack.datasets.formats.mpii import read_mpii
 from posetrack.datasets.formats.yolo import read_yolo, write_yolo
 from posetrack.datasets.stores import Stores
 from posetrack.errors import ConfigError, SinkError
 
 READERS = {"yolo": read_yolo, "labelme": read_labelme, "cvat": read_cvat, "h3wb": read_h3wb}
+WITH_PICTURES = {"mpii": read_mpii, "wflw": read_wflw, "lapa": read_lapa}
+"""Formats that do not say how large their pictures are: they are looked at."""
 WRITERS = {"yolo": write_yolo, "labelme": write_labelme}
-FORMATS = ("coco", *READERS)
+FORMATS = ("coco", *READERS, *WITH_PICTURES)
 
 
 def detect(path: Path) -> str:
@@ -31,12 +35,14 @@ def detect(path: Path) -> str:
         found = known.get(path.suffix.lower())
         if found == "coco":
             start = path.read_bytes()[:100_000]
-            hints = {b'"shapes"': "labelme", b'"keypoints_2d"': "h3wb"}
+            hints = {b'"shapes"': "labelme", b'"keypoints_2d"': "h3wb", b'"joints_vis"': "mpii"}
             found = next((kind for word, kind in hints.items() if word in start), found)
     elif (path / "data.yaml").is_file():
         found = "yolo"
     elif (path / "annotations.xml").is_file():
         found = "cvat"
+    elif (path / "landmarks").is_dir():
+        found = "lapa"
     else:
         found = "labelme" if next(path.rglob("*.json"), None) else None
     if found is None:
@@ -44,18 +50,26 @@ def detect(path: Path) -> str:
     return found
 
 
-def read(path: Path, kind: str, skeleton: str | None = None) -> CocoFile:
+def read(
+    path: Path, kind: str, skeleton: str | None = None, images: Path | None = None
+) -> CocoFile:
     """The set at `path`, read as the format `kind`.
+
+    Args:
+        skeleton: names of the keypoints where the format has none.
+        images: the folder of the pictures, of formats that must look at them.
 
     Raises:
         ConfigError: the format is not known, or a file cannot be read: which, and why.
     """
     if kind == "coco":
         return CocoFile.read(path)
-    if kind not in READERS:
+    if kind not in FORMATS:
         raise ConfigError(f"no format {kind!r} to read: choose of {', '.join(FORMATS)}")
     if not path.exists():
         raise ConfigError(f"no data set at {path}: check the path")
+    if kind in WITH_PICTURES:
+        return WITH_PICTURES[kind](path, skeleton, images)
     return READERS[kind](path, skeleton)
 
 

@@ -23,6 +23,19 @@ AUC_PX, AUC_STEPS = 30.0, 20
 """What MMPose's AUC divides distances by, and its number of thresholds."""
 
 
+EYE_CORNERS = {
+    "300w": (36, 45),
+    "coco_wholebody_face": (36, 45),
+    "cofw": (8, 9),
+    "wflw": (60, 72),
+    "lapa": (66, 79),
+}
+"""The outer corners of the eyes, whose distance divides the NME of faces."""
+
+NOT_IN_PCKH = ("pelvis", "thorax")
+"""MPII's score is the mean over its joints without these."""
+
+
 @dataclass(frozen=True, slots=True)
 class Errors:
     """How far off each keypoint of N people is.
@@ -103,13 +116,15 @@ def all_metrics(
     Args:
         keypoints: (N, K, 2) predictions in source px, row-aligned with `people`; infinite for
             somebody who was not found (EPE and NME leave them out).
-        pair: keypoints whose distance divides for NME; default the root of the box's area.
+        pair: keypoints whose distance divides for NME; by default the outer corners of the eyes of
+            a face's keypoint set, of others the root of the box's area.
     """
     if not people:
         return {}
     errors = Errors.of(people, keypoints, skeleton)
     relative = errors.relative[errors.seen]
     found = errors.seen & np.isfinite(errors.distance)
+    pair = pair or EYE_CORNERS.get(skeleton.name)
     scale = errors.diagonals if pair is None else _between(people, pair)
     return {
         **_short(errors),
@@ -122,9 +137,13 @@ def all_metrics(
 
 
 def pckh(people: Sequence[Person], errors: Errors, skeleton: Skeleton) -> float | None:
-    """Share of keypoints within half a head size; None where no head size is known."""
+    """Share of keypoints within half a head size; None where no head size is known.
+
+    Source: MPII's evaluation, as MMPose has it: `NOT_IN_PCKH` do not count.
+    """
     heads = head_sizes(people, skeleton)
-    seen = errors.seen & (heads > 0)[:, None]
+    counted = [name not in NOT_IN_PCKH for name in skeleton.keypoints]
+    seen = errors.seen & (heads > 0)[:, None] & np.array(counted)
     if not seen.any():
         return None
     near = errors.distance <= 0.5 * heads[:, None]

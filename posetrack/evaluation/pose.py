@@ -13,6 +13,7 @@ from posetrack.datasets.annotations import Annotations, Person
 from posetrack.errors import ConfigError
 from posetrack.evaluation.coco import Row, average_precision
 from posetrack.evaluation.keypoints import Errors, all_metrics
+from posetrack.evaluation.protocols import category_precision, crowding_figures
 from posetrack.evaluation.space import space_metrics
 from posetrack.evaluation.truth import keypoint_answers, keypoint_ground
 from posetrack.evaluation.wholebody import part_figures
@@ -76,7 +77,7 @@ def evaluate_pose(
 
     Args:
         sources: tell the figures of each source apart.
-        pair: keypoints whose distance divides for NME.
+        pair: keypoints whose distance divides for NME; that of the skeleton by default.
         watch: shows progress over the pictures.
 
     Raises:
@@ -97,7 +98,7 @@ def evaluate_pose(
         if poses.depths is not None:
             depths.append(poses.depths)
     answers = Answers(np.array(keys), np.concatenate(found), np.concatenate(scores).mean(axis=1))
-    return compare(
+    evaluation = compare(
         annotations,
         estimator.skeleton,
         people,
@@ -107,6 +108,10 @@ def evaluate_pose(
         pair=pair,
         depths=np.concatenate(depths) if depths else None,
     )
+    evaluation.figures["all"]["ap_categories"] = category_precision(
+        annotations, estimator.skeleton, people, keys, answers.keypoints, answers.scores
+    )
+    return evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +172,7 @@ def compare(
             row |= space_metrics(some, keypoints[chosen], depths[chosen], skeleton)
         precision = whole if name == "all" else average_precision(ground, rows, pictures)
         figures[name] = row | precision.figures
+    figures["all"] |= crowding_figures(annotations, ground, rows)
     return PoseEvaluation(
         people,
         keypoints,

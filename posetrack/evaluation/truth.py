@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from posetrack.datasets.annotations import Annotations
+from posetrack.datasets.annotations import Annotations, person_area
 from posetrack.datasets.scenes import STRICT, Scene, scenes, sorted_rows
 from posetrack.evaluation.coco import Ground, Row
 from posetrack.geometry import box_area, xyxy_to_xywh
@@ -32,7 +32,11 @@ def image_rows(annotations: Annotations) -> tuple[Row, ...]:
 
 
 def keypoint_ground(
-    annotations: Annotations, skeleton: Skeleton, columns: Sequence[int] | None = None
+    annotations: Annotations,
+    skeleton: Skeleton,
+    columns: Sequence[int] | None = None,
+    *,
+    by_category: bool = False,
 ) -> Ground:
     """Everybody in the pictures, with the keypoints of `skeleton` that are annotated.
 
@@ -40,18 +44,22 @@ def keypoint_ground(
 
     Args:
         columns: evaluate only these keypoints of the skeleton.
+        by_category: keep the file's categories apart; else everybody is of one.
     """
     chosen = list(range(len(skeleton))) if columns is None else list(columns)
     rows = []
+    places = annotations.columns(skeleton)
     for key, scene in zip(annotations.pictures, scenes(annotations, STRICT), strict=True):
         for row in annotations.rows[key]:
-            points = _keypoints(row, annotations.keypoint_names, skeleton)[chosen]
-            rows.append(_person_row(key, row, points))
+            points = _keypoints(row, places, len(skeleton))[chosen]
+            category = {"category_id": row["category_id"]} if by_category else {}
+            rows.append(_person_row(key, row, points) | category)
         if not scene.complete:
             empty = np.zeros((len(chosen), 3), np.float32)
             rows += [_crowd(key, box, empty) for box in xyxy_to_xywh(scene.ignored)]
     sigmas = tuple(skeleton.sigmas[i] for i in chosen)
-    return Ground(image_rows(annotations), _numbered(rows), (PERSON,), sigmas)
+    categories = sorted({row["category_id"] for row in rows}) if by_category else [PERSON]
+    return Ground(image_rows(annotations), _numbered(rows), tuple(categories), sigmas)
 
 
 def keypoint_answers(
@@ -97,22 +105,22 @@ def _box_rows(key: int, category: int, scene: Scene, labels: Sequence[Row]) -> I
         yield common | {"bbox": box.tolist(), "area": float(area), "iscrowd": 1}
 
 
-def _keypoints(row: Row, names: Sequence[str], skeleton: Skeleton) -> Floats:
-    """(K, 3) x, y, v in the order of `skeleton`, by name; v is 0 where there is no truth."""
-    points = np.zeros((len(skeleton), 3), np.float32)
+def _keypoints(row: Row, places: Sequence[tuple[int, int]], count: int) -> Floats:
+    """(K, 3) x, y, v in the order of the skeleton; v is 0 where there is no truth."""
+    points = np.zeros((count, 3), np.float32)
     given = row.get("keypoints") or ()
-    if len(given) != 3 * len(names) or row.get("pseudo_kp"):
+    if not given or row.get("pseudo_kp"):
         return points
     values = np.asarray(given, np.float32).reshape(-1, 3)
-    for index, name in enumerate(names):
-        if name in skeleton.keypoints and values[index, 2] > 0:
-            points[skeleton.keypoints.index(name)] = values[index]
+    for theirs, ours in places:
+        if values[theirs, 2] > 0:
+            points[ours] = values[theirs]
     return points
 
 
 def _person_row(key: int, row: Row, points: Floats) -> Row:
     box = [float(v) for v in row["bbox"]]
-    area = float(row.get("area") or box[2] * box[3])
+    area = person_area(row)
     crowd = int(bool(row.get("iscrowd")))
     return _row(key, box, area, points, crowd=crowd)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -48,7 +49,8 @@ class PoseTask:
         if model.architecture.startswith("cspnext"):
             self.reduction = "mean"
             codec = Heatmap(model.input_size, sigma=(model.sigma or (2.0,))[0])
-        self.geometry = PoseGeometry(codec, self.skeleton)
+        alike = replace(self.skeleton, weights=())
+        self.geometry = PoseGeometry(codec, self.skeleton if model.joint_weights else alike)
         self.teacher: RTMPose | None = None
         if recipe.distill is not None:
             self.teacher = self._load_teacher(recipe.distill.teacher)

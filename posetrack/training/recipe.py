@@ -25,13 +25,15 @@ class _Section(BaseModel):
 class ModelSection(_Section):
     """What is trained, and from what: modules are named as in ``backbone.stem``.
 
-    `classes` are a detector's, by name; ``all`` are those of its first source. Modules of `fresh`
-    take nothing from `init`, those of `freeze` keep what they have.
+    `classes` are a detector's, by name; ``all`` are those of its first source. Without
+    `joint_weights` every keypoint counts alike, whatever the set says. Modules of `fresh` take
+    nothing from `init`, those of `freeze` keep what they have.
     """
 
     architecture: str
     input_size: tuple[Side, Side]
     skeleton: str = "coco"
+    joint_weights: bool = True
     classes: tuple[str, ...] | Literal["all"] = ("person",)
     sigma: tuple[Positive, Positive] | None = None
     init: str | None = None

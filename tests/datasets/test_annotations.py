@@ -78,7 +78,55 @@ def test_keypoint_names_that_the_skeleton_does_not_know(tmp_path: Path) -> None:
         "...) but paw, tail: name them in categories"
     )
     rewrite(path, categories=[{"id": 1}])
-    assert "but none: name them in categories" in complaint(tmp_path)
+    needed = complaint(tmp_path, model={"skeleton": "halpe26"})
+    assert "but none: name them in categories" in needed, "several sets have 17 keypoints"
+
+
+def people(path: Path, skeleton: str) -> list[Any]:
+    return list(Annotations.read(path).people(load_skeleton(skeleton)))
+
+
+def test_a_file_without_names_has_those_of_the_skeleton_or_of_the_only_set_of_that_size(
+    tmp_path: Path,
+) -> None:
+    path = drawn.write_set(tmp_path, 1)
+    (named,) = people(path, "coco")
+    rewrite(path, categories=[{"id": 1, "name": "person", "keypoints": []}])
+    (nameless,) = people(path, "coco")
+    np.testing.assert_array_equal(nameless.keypoints, named.keypoints)
+    (row,) = json.loads(path.read_text())["annotations"]
+    points = [v for i in range(136) for v in (i, 2 * i, int(i % 3 > 0))]  # Halpe's official file
+    rewrite(path, annotations=[row | {"keypoints": points, "num_keypoints": 90}])
+    (halpe,) = people(path, "halpe26")
+    np.testing.assert_array_equal(halpe.keypoints[25], [25, 50])
+    assert halpe.weights.sum() == 17
+    (toes,) = people(path, "coco_wholebody")
+    np.testing.assert_array_equal(toes.keypoints[18], [22, 44], "by name, not by place")
+
+
+def test_the_official_names_of_a_set_are_known(tmp_path: Path) -> None:
+    path = drawn.write_set(tmp_path, 1)
+    names = "left_eye right_eye nose neck root_of_tail left_shoulder left_elbow left_front_paw"
+    others = "right_shoulder right_elbow right_front_paw left_hip left_knee left_back_paw"
+    every = f"{names} {others} right_hip right_knee right_back_paw".split()
+    rewrite(path, categories=[{"id": 1, "name": "dog", "keypoints": every}])
+    (dog,) = people(path, "ap10k")
+    (row,) = json.loads(path.read_text())["annotations"]
+    np.testing.assert_allclose(
+        dog.keypoints, np.reshape(row["keypoints"], (17, 3))[:, :2], rtol=1e-6
+    )
+
+
+def test_keypoints_may_be_grouped_and_areas_may_be_absent(tmp_path: Path) -> None:
+    path = drawn.write_set(tmp_path, 1)
+    (before,) = people(path, "coco")
+    (row,) = json.loads(path.read_text())["annotations"]
+    del row["area"]
+    grouped = np.reshape(row["keypoints"], (17, 3)).tolist()
+    rewrite(path, annotations=[row | {"keypoints": grouped}])
+    (after,) = people(path, "coco")
+    np.testing.assert_array_equal(after.keypoints, before.keypoints)
+    assert after.area == pytest.approx(0.53 * row["bbox"][2] * row["bbox"][3])
 
 
 def test_keypoints_that_are_not_three_numbers_each(tmp_path: Path) -> None:
@@ -162,7 +210,7 @@ def test_fields_that_other_tools_leave_out_are_not_needed(tmp_path: Path) -> Non
     image = {"id": 0, "file_name": "a.png", "width": 100, "height": 100}
     path = drawn.write_json(tmp_path / "a.json", [image], [row, none, crowd, elsewhere])
     (person,) = Annotations.read(path, tmp_path).people(COCO)
-    assert person.area == 1200
+    assert person.area == pytest.approx(0.53 * 1200)
     assert person.box.tolist() == [10, 20, 40, 60]
     assert person.picture.source == "a"
     assert person.weights.sum() == 17

@@ -62,19 +62,6 @@ def test_the_shipped_recipes_are_valid(path: Path) -> None:
     recipe = read_recipe(path, [])
     assert recipe.name == path.stem
     assert path.stem.startswith(recipe.model.architecture)
-    width, height = recipe.model.input_size
-    kinds = (
-        "udp",
-        "coco",
-        "person",
-        "body17",
-        "-more",
-        "distilled",
-        "distilled-head",
-        "pruned",
-        "h3wb",
-    )
-    assert path.stem.endswith((f"{height}x{width}", *kinds))
 
 
 def test_overrides_win_over_the_file(tmp_path: Path) -> None:

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from posetrack.datasets.annotations import AREA_OF_BOX
 from posetrack.datasets.coco import CocoFile, Row
 from posetrack.datasets.names import known_skeleton, named_pairs
 from posetrack.skeletons import Skeleton, load_skeleton
-
-AREA_OF_BOX = 0.53
-"""Share of the box that a person fills, where no area is given (as Ultralytics takes it)."""
 
 Point = tuple[float, float, int]
 """x, y in px and COCO's visibility; (0, 0, 0) is not labelled."""

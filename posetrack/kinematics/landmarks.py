@@ -1,6 +1,6 @@
 """The same place on the body, whatever a keypoint set calls it.
 
-A landmark is named as in COCO (``left_knee``); `OTHER_NAMES` says what other sets write. Four are
+A landmark is named as in COCO (``left_knee``); `OTHER_NAMES` says what other sets write. Five are
 also the middle of two others where a set does not have them.
 """
 
@@ -29,6 +29,7 @@ OTHER_NAMES = {
 MIDDLES = {
     "hip": ("left_hip", "right_hip"),
     "neck": ("left_shoulder", "right_shoulder"),
+    "ears": ("left_ear", "right_ear"),
     "left_toes": ("left_big_toe", "left_small_toe"),
     "right_toes": ("right_big_toe", "right_small_toe"),
 }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
 from posetrack.errors import ConfigError
 from posetrack.kinematics import landmarks
+from posetrack.kinematics.rig import Rig
 from posetrack.skeletons import Skeleton
 
 Doubles = npt.NDArray[np.float64]
@@ -77,3 +80,28 @@ def px_per_m(
             "for a scale; give --px-per-m instead"
         )
     return float(np.percentile(found, _STRETCHED)) / (LEG_SHARE * height_m)
+
+
+def px_per_m_in_space(rig: Rig, places: Mapping[str, Doubles], height_m: float) -> Doubles:
+    """(F,) scales at which the bones of somebody of this height are as long as they should be.
+
+    The least squares of what is left between a bone's length in space and its share of the height:
+    a bone across the picture tells most. NaN where none is seen, or no scale fits.
+
+    Args:
+        rig: the bones.
+        places: landmark -> (F, 3), x and y in px, z in metres.
+        height_m: standing.
+    """
+    joints = {bone.name: bone.joint for bone in rig.bones}
+    spans = {
+        (joints[bone.parent], bone.joint): height_m * bone.share
+        for bone in rig.bones
+        if bone.parent is not None and bone.share
+    }
+    along = np.stack([places[end] - places[begin] for begin, end in spans])  # (S, F, 3)
+    lengths = np.array(list(spans.values()))[:, None]
+    across, left = (along[..., :2] ** 2).sum(axis=-1), lengths**2 - along[..., 2] ** 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        square = np.nansum(across**2, axis=0) / np.nansum(across * left, axis=0)
+        return np.sqrt(np.where(square > 0, square, np.nan))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+import avatars
 import numpy as np
 import pytest
 from formats.people import AT, FPS, FRAMES, HEIGHT, IDS, SIZE, recording
@@ -12,7 +14,7 @@ from formats.people import AT, FPS, FRAMES, HEIGHT, IDS, SIZE, recording
 from posetrack.errors import ConfigError
 from posetrack.formats.conversion import convert
 from posetrack.kinematics.measures import px_per_m
-from posetrack.records import Recording
+from posetrack.records import Header, Recording, Sightings
 
 # Other tools' own warnings are not ours to heed.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -210,6 +212,50 @@ def test_bvh_bones_point_where_the_body_points(tmp_path: Path, depths: bool) -> 
                 wanted[2] = rows.depths[frame, a] - rows.depths[frame, b]
             cosine = found @ wanted / np.linalg.norm(found) / np.linalg.norm(wanted)
             assert cosine > 0.9999, (joint, frame)
+
+
+def test_bvh_of_a_dancer_has_the_turns_he_made(tmp_path: Path) -> None:
+    bvhio = tool("bvhio")
+    times_s = np.arange(0, 4, 0.1)
+    path = convert(dancer(times_s), "bvh", tmp_path / "dance.bvh", px_per_m=avatars.PX_PER_M)[0]
+    root = bvhio.readAsHierarchy(str(path))
+    names = {"UpperArm": "Arm", "LowerArm": "ForeArm", "UpperLeg": "UpLeg", "LowerLeg": "Leg"}
+    for frame, t in enumerate(times_s):
+        root.loadPose(frame, recursive=True)
+        truth = avatars.seen(avatars.dance(t)).places
+        for bone, (begin, end) in avatars.LIMBS.items():
+            side, part = re.findall("Left|Right|[A-Z].*", bone)
+            joint = root.filter(side + names.get(part, part), isEqual=True)[0]
+            if part == "Foot":  # the reader has no place for where a bone without children ends
+                continue
+            found = np.array(joint.Children[0].PositionWorld) - np.array(joint.PositionWorld)
+            body = (truth[end] - truth[begin]) * (-1, 1, 1)  # x of Unity's axes points left
+            cosine = found @ body / np.linalg.norm(found) / np.linalg.norm(body)
+            assert cosine > 0.9999, (bone, t)
+        across = [np.array(root.filter(f"{s}UpLeg")[0].PositionWorld) for s in ("Left", "Right")]
+        hips = (truth["left_hip"] - truth["right_hip"]) * (-1, 1, 1)
+        np.testing.assert_allclose(across[0] - across[1], 100 * hips, atol=0.1)
+
+
+def dancer(times_s: np.ndarray) -> Recording:
+    """What a 3D model without faults sees of the dancer whose turns are known."""
+    frames = [avatars.seen(avatars.dance(t)) for t in times_s]
+    n = len(frames)
+    keypoints = np.stack([frame.keypoints for frame in frames]).astype(np.float32)
+    rows = Sightings(
+        np.arange(n),
+        np.ones(n, np.int64),
+        np.zeros((n, 4), np.float32),
+        np.ones(n, np.float32),
+        np.full(n, "tracked"),
+        keypoints,
+        np.stack([frame.scores for frame in frames]).astype(np.float32),
+        keypoints,
+        np.stack([frame.depths for frame in frames]).astype(np.float32),
+    )
+    rate_hz = 1 / (times_s[1] - times_s[0])
+    header = Header("dance.mp4", avatars.SIZE, rate_hz, avatars.SKELETON)
+    return Recording(header, np.arange(n), times_s, np.zeros(n, np.bool_), rows)
 
 
 def test_nwb_is_read_by_pynwb_and_movement(tmp_path: Path) -> None:

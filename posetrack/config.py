@@ -29,6 +29,7 @@ from posetrack.documents import read_yaml
 from posetrack.errors import ConfigError
 from posetrack.formats.table import FORMATS
 from posetrack.media.live.settings import LiveSettings
+from posetrack.osc.datagrams import VMC_PORT, parse_place
 from posetrack.revision.relink import MAX_GAP_S
 from posetrack.revision.smooth import CUTOFF_HZ, FILL_GAP_S
 from posetrack.tracking.presets import MMDEPLOY_ALIASES, PRESETS, from_mmdeploy, preset
@@ -145,15 +146,22 @@ def _known_format(name: str) -> str:
     return name
 
 
+def _address(text: str) -> str:
+    parse_place(text, VMC_PORT)
+    return text
+
+
 Saved = Annotated[str, AfterValidator(_known_format)]
+Address = Annotated[str, AfterValidator(_address)]
 
 
 class OutputSettings(Section):
-    """What is written besides the table at the end."""
+    """What is written besides the table at the end; `vmc` is where an avatar listens."""
 
     video: bool = True
     records: bool = True
     save: Annotated[tuple[Saved, ...], Words] = ()
+    vmc: Address | None = None
     size: Annotated[int, Field(ge=16)] | None = None
 
 

@@ -1,10 +1,14 @@
-"""Real, tiny ONNX models: one person at a fixed place, who stands upright in every box."""
+"""Real, tiny ONNX models: one person at a fixed place, who stands upright in every box.
+
+One of them has depth, as RTMW3D: there he is the figure of `avatars`, in one of its poses.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+import avatars
 import graphs
 import numpy as np
 import onnx
@@ -27,6 +31,16 @@ skeleton: coco
 input: {size: [192, 256], color: rgb, mean: [0, 0, 0], std: [255, 255, 255]}
 files: [{format: onnx, path: model.onnx}]
 """
+DEEP_CARD = """
+name: tiny-pose-3d
+task: pose
+architecture: constant
+skeleton: coco_wholebody
+input: {size: [192, 256], color: rgb, mean: [0, 0, 0], std: [255, 255, 255]}
+codec: {kind: simcc3d, z_range_m: 2.1744869}
+camera: {focal: [600, 600], distance_m: 4.0}
+files: [{format: onnx, path: model.onnx}]
+"""
 REID_CARD = """
 name: tiny-reid
 task: reid
@@ -39,11 +53,12 @@ files: [{format: onnx, path: model.onnx}]
 
 @dataclass(frozen=True)
 class Models:
-    """Folders of the models, as arguments of `--det`, `--pose` and `--reid`."""
+    """Folders of the models, as arguments of `--det`, `--pose` (`deep` too) and `--reid`."""
 
     det: Path
     pose: Path
     reid: Path
+    deep: Path
 
     @property
     def flags(self) -> list[str]:
@@ -59,18 +74,36 @@ def make_models(folder: Path) -> Models:
         {"dets": dets, "labels": np.zeros((1, 1), np.int64)},
         (1, 3, 320, 320),
     )
-    # A box of the crop's aspect, padded by 1.25, is the crop; keypoints grown by 1.25 are the box
-    # again, so that a propagated person stays where it is.
-    low, high = LAYOUT.min(axis=0), LAYOUT.max(axis=0)
-    at = 0.5 + (LAYOUT - (low + high) / 2) / (high - low) / 1.25**2
-    simcc = {}
-    for axis, (name, bins) in enumerate((("simcc_x", 384), ("simcc_y", 512))):
-        peak = np.round(at[:, axis] * bins)[:, None]
-        simcc[name] = np.exp(-((np.arange(bins) - peak) ** 2) / 18).astype(np.float32)[None]
-    _write(folder / "pose", POSE_CARD, simcc, ("n", 3, 256, 192))
+    _write(folder / "pose", POSE_CARD, _simcc(LAYOUT, np.ones(17)), ("n", 3, 256, 192))
+    figure = avatars.seen(avatars.dance(0))
+    peaks = _simcc(figure.keypoints / avatars.SIZE[1], figure.scores, figure.depths)
+    _write(folder / "deep", DEEP_CARD, peaks, ("n", 3, 256, 192))
     graphs.mean_colour(folder / "reid" / "model.onnx")
     (folder / "reid" / "card.yaml").write_text(REID_CARD)
-    return Models(folder / "det", folder / "pose", folder / "reid")
+    return Models(*(folder / name for name in ("det", "pose", "reid", "deep")))
+
+
+def _simcc(
+    layout: np.ndarray, scores: np.ndarray, depths: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """What a network answers that sees keypoints (K, 2) and depths (K,) in metres in every crop.
+
+    A box of the crop's aspect, padded by 1.25, is the crop; keypoints grown by 1.25 are the box
+    again, so that a propagated person stays where it is.
+    """
+    found = layout[scores > 0]
+    low, high = found.min(axis=0), found.max(axis=0)
+    whole = high - low if depths is None else (high - low)[1] * np.array([0.75, 1.0])
+    at = 0.5 + (layout - (low + high) / 2) / whole / 1.25**2
+    if depths is not None:
+        at = np.column_stack([at, 0.5 + depths / 2.1744869 / 2])
+    simcc = {}
+    for axis, (name, bins) in enumerate((("simcc_x", 384), ("simcc_y", 512), ("simcc_z", 384))):
+        if axis < at.shape[1]:
+            peak = np.round(at[:, axis] * bins)[:, None]
+            line = np.exp(-((np.arange(bins) - peak) ** 2) / 18) * scores[:, None]
+            simcc[name] = line.astype(np.float32)[None]
+    return simcc
 
 
 def _write(

@@ -30,7 +30,7 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command(cls=options.MMDeployCommand, context_settings=options.CONTEXT)
-@options.with_flags(without=["detector.asynchronous"])
+@options.with_flags(without=["detector.asynchronous", "output.vmc"])
 def batch(
     ctx: typer.Context,
     inputs: Annotated[
@@ -228,6 +228,8 @@ def _check(settings: RunConfig) -> None:
 
     if settings.detector.asynchronous:
         raise ConfigError("detector.asynchronous is for live sources: files are read to the end")
+    if settings.output.vmc is not None:
+        raise ConfigError("output.vmc is for one source at a time: take `posetrack run`")
     if not settings.output.video and not settings.output.records and not settings.output.save:
         raise ConfigError("--no-video and --no-json leave nothing to write: drop one")
     for name in settings.output.save:

@@ -45,6 +45,7 @@ def track_once(
     header = session.make_header(settings, source, perception)
     pictures = chosen.picture is not None or windows
     draw = session.make_painter(settings, perception.visible_score) if pictures else None
+    windows = [*windows, *outputs.make_avatar(settings, source, perception)]
     if settings.revision.active:
         again = partial(session.open_input, settings, spec, threads=threads)
         return execute_revised(

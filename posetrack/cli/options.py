@@ -91,6 +91,8 @@ FLAGS = tuple(Flag(*row) for row in (
     ("--video/--no-video", bool, "output.video", OUTPUT, "Write pictures or not."),
     ("--records/--no-json", bool, "output.records", OUTPUT, "Write records or not."),
     ("--save", str, "output.save", OUTPUT, f"Also write: {', '.join(FORMATS)}."),
+    ("--vmc", str, "output.vmc", OUTPUT,
+     "3D: drive an avatar at HOST or HOST:PORT (39539) by the VMC protocol."),
     ("--output-size", int, "output.size", OUTPUT, "Longer side of the pictures, px.", 0),
     ("--style", str, "drawing.style", DRAWING, "default, openpose, mmpose or minimal."),
     ("--draw", str, "drawing.layers", DRAWING,

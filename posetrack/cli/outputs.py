@@ -21,6 +21,7 @@ from posetrack.records import CsvWriter, Header, RecordWriter
 
 if TYPE_CHECKING:
     from posetrack.config import RunConfig
+    from posetrack.perception import Perception
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,18 @@ def make_sinks(
     if others:
         sinks.append(Saving(others, header, chosen.of_people, source=source.path))
     return sinks
+
+
+def make_avatar(config: RunConfig, source: Source, perception: Perception) -> list[Sink]:
+    """A sink that moves an avatar, where the settings name one; a file goes in its own time."""
+    if config.output.vmc is None:
+        return []
+    from posetrack.osc.datagrams import VMC_PORT, parse_place
+    from posetrack.osc.sink import VmcSink
+
+    place = parse_place(config.output.vmc, VMC_PORT)
+    visible = perception.visible_score
+    return [VmcSink(place, perception.skeleton, visible=visible, paced=not source.is_live)]
 
 
 def _is_folder(path: Path) -> bool:

@@ -313,15 +313,15 @@ def find_camera(config: RunConfig, estimator: Estimator, size: tuple[int, int]) 
     """The camera that depths are seen by: the settings', else the card's; None without depths.
 
     Raises:
-        ConfigError: a camera for a model without depth, or half of one.
+        ConfigError: a camera, or an avatar, for a model without depth, or half of a camera.
     """
     chosen, card = config.pose, estimator.card
     named = chosen.camera is not None or chosen.distance_m is not None
     if card.codec.kind != "simcc3d":
-        if named:
+        if named or config.output.vmc is not None:
+            asked = "--camera or --distance" if named else "--vmc"
             raise ConfigError(
-                f"--camera or --distance asked, but {card.name} has no depth: take a 3D pose "
-                "model (--pose 3d)"
+                f"{asked} asked, but {card.name} has no depth: take a 3D pose model (--pose 3d)"
             )
         return None
     focal, distance_m = chosen.camera, chosen.distance_m

@@ -75,7 +75,7 @@ def webcam(
     reason = None if show is False else no_window()
     if show is None:
         show = reason is None
-    if not (show or output or json or record or virtual_camera):
+    if not (show or output or json or record or virtual_camera or settings.output.vmc):
         why = reason or "--no-show was given"
         raise ConfigError(f"nothing to do, {why}: keep it with --record, --output or --json")
     # Without --output nothing but the records is written, and the other way round.
@@ -99,6 +99,7 @@ def webcam(
         header = session.make_header(settings, source, perception)
         size = session.output_size(settings, source)
         sinks = outputs.make_sinks(chosen, source, header, size=size)
+        sinks += outputs.make_avatar(settings, source, perception)
         recorder = Recorder(
             record or Path(f"{outputs.stem_of(source)}.recording.mp4"),
             source,

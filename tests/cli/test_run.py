@@ -13,11 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import av
+import avatars
 import graphs
 import numpy as np
 import onnx
 import pytest
 from clips import make_clip, picture
+from marionette import frames_of, marionette, turns_of
 
 import posetrack
 from posetrack.cli.options import FLAGS, without_numbers
@@ -500,3 +502,38 @@ def test_hands_are_looked_for_at_the_wrists_of_any_body(
     assert len(header["skeleton"]["keypoints"]) == 17 + 42
     (person,) = frames[-1]["people"]
     assert len(person["keypoints"]) == len(person["raw"]) == 59
+
+
+def test_an_avatar_moves_as_whoever_is_tracked(command: Run, models, clip: Path) -> None:
+    with marionette() as (port, heard):
+        done = command(
+            "run", clip, "--det", models.det, "--pose", models.deep, "--vmc", f"127.0.0.1:{port}",
+            "--no-video", "--smooth", "offline",
+        )  # fmt: skip
+        assert done.status == 0, done.err
+        frames = frames_of(heard)
+    assert len(frames) == 12
+    found = avatars.world(turns_of(frames[-1]))
+    truth, rest = avatars.seen(avatars.dance(0)).places, avatars.seen({}).places
+    for bone, (begin, end) in avatars.LIMBS.items():
+        body, limb = truth[end] - truth[begin], found[bone][0].apply(rest[end] - rest[begin])
+        cosine = body @ limb / np.linalg.norm(body) / np.linalg.norm(limb)
+        assert np.degrees(np.arccos(min(cosine, 1.0))) < 8, bone  # a bin of the net is 1.5 cm
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (
+            ["--vmc", "here:there"],
+            "--vmc: output.vmc: write HOST or HOST:PORT, such as 127.0.0.1:39539, got",
+        ),
+        (["--vmc", "127.0.0.1"], "--vmc asked, but tiny-pose has no depth: take a 3D pose model"),
+    ],
+)
+def test_an_avatar_that_cannot_be_moved_is_told(
+    command: Run, models, clip: Path, flags: list[str], message: str
+) -> None:
+    done = command("run", clip, *models.flags, *flags)
+    assert done.status == 2
+    assert message in done.err, done.err

@@ -15,19 +15,23 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import avatars
+import numpy as np
 import pytest
 from daemons import wait_until
 from fakes import FakeDetector, FakeEstimator, FakeSource
+from marionette import frames_of, marionette, turns_of
 
 from posetrack import Perception
 from posetrack.errors import ConfigError
 from posetrack.serve.hub import Hub, Item
 from posetrack.serve.message import Message, Published, TrackEvents, status_message
 from posetrack.serve.metrics import Metrics
-from posetrack.serve.settings import ServeConfig
+from posetrack.serve.settings import ServeConfig, load_serve_config
 from posetrack.serve.sinks.files import JsonLines
 from posetrack.serve.sinks.runner import Sinks
 from posetrack.serve.sinks.settings import FileSettings
+from posetrack.types import Frame, Poses, Result, Tracks
 
 
 def items(frames: int = 30) -> list[Item]:
@@ -337,8 +341,42 @@ def test_poses_are_open_sound_control() -> None:
     assert score == pytest.approx(0.8)
 
 
+def test_an_avatar_moves_as_one_person_of_one_stream() -> None:
+    figure = avatars.seen(avatars.dance(0.3))
+    poses = Poses(
+        figure.keypoints[None], figure.scores[None], np.zeros((1, 4)), np.ones(1),
+        avatars.SKELETON, figure.depths[None],
+    )  # fmt: skip
+    tracks = Tracks(poses, np.array([5]), np.zeros(1), np.ones(1, np.bool_))
+    frame = Frame(np.zeros((720, 1280, 3), np.uint8), 7, 0.28, 0.0)
+    told = Published("stage", Result(frame, tracks, poses.keypoints, True), 0).message
+    with (
+        marionette() as (port, heard),
+        sinks({"kind": "vmc", "port": port, "streams": ["stage"]}) as (hub, metrics),
+    ):
+        publish(hub, items(3))  # of another stream
+        hub.publish(Item("poses", "stage", told))
+        wait_until(lambda: frames_of(heard), "it is heard")
+        flat = [item for item in items(1) if item.kind == "poses"]
+        hub.publish(Item("poses", "stage", flat[0].content))
+        failures = metrics.sink_failures.labels("vmc-0")
+        wait_until(lambda: failures._value.get() == 1, "people without depths are a failure")
+    (frame,) = frames_of(heard)
+    assert frame[1] == ("/VMC/Ext/T", (pytest.approx(0.28),))
+    found, wanted = (avatars.world(t) for t in (turns_of(frame), avatars.dance(0.3)))
+    assert (wanted["Head"][0].inv() * found["Head"][0]).magnitude() < 0.02
+
+
+def test_an_avatar_follows_one_stream_only(tmp_path: Path) -> None:
+    for streams in ("", ", streams: [a, b]"):
+        file = tmp_path / "serve.yaml"
+        file.write_text(f"sinks:\n  - {{kind: vmc{streams}}}\n")
+        with pytest.raises(ConfigError, match=r"serve\.yaml:2.*streams"):
+            load_serve_config(file)
+
+
 def test_a_crowd_is_several_bundles() -> None:
-    from posetrack.serve.sinks.osc import bundles, encode
+    from posetrack.osc.packets import bundles, encode
 
     messages = [encode("/pose/door/1/nose", float(n), 0.0, 1.0) for n in range(1000)]
     made = list(bundles(messages))

@@ -5,49 +5,20 @@ A frame is one bundle (or several, where it is large) of
     /pose/STREAM/frame  frame people        (two int32)
     /pose/STREAM/ID/KEYPOINT  x y score     (three float32)
 
-Source: the OSC 1.0 specification. VMC for avatars needs rotations of bones, so a model with depths;
-none is here yet.
+What moves avatars is VMC: `posetrack.serve.sinks.vmc`.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from posetrack.osc.datagrams import Datagrams
+from posetrack.osc.packets import bundles, encode
 from posetrack.serve.hub import Item, Kind
 from posetrack.serve.message import Message
 from posetrack.serve.sinks.settings import OscSettings
-from posetrack.serve.sinks.udp import Datagrams
 from posetrack.skeletons import load_skeleton
-
-_BUNDLE = b"#bundle\0" + struct.pack(">Q", 1)  # time tag 1: now
-_LARGEST = 8192
-
-
-def encode(address: str, *values: float) -> bytes:
-    """One OSC message; whole numbers are int32, others float32."""
-    tags = "," + "".join("i" if isinstance(value, int) else "f" for value in values)
-    data = b"".join(struct.pack(">i" if isinstance(v, int) else ">f", v) for v in values)
-    return _padded(address) + _padded(tags) + data
-
-
-def _padded(text: str) -> bytes:
-    data = text.encode() + b"\0"
-    return data + b"\0" * (-len(data) % 4)
-
-
-def bundles(messages: Sequence[bytes]) -> Iterator[bytes]:
-    """The messages in bundles that fit a datagram."""
-    bundle = _BUNDLE
-    for message in messages:
-        element = struct.pack(">i", len(message)) + message
-        if len(bundle) + len(element) > _LARGEST and len(bundle) > len(_BUNDLE):
-            yield bundle
-            bundle = _BUNDLE
-        bundle += element
-    if len(bundle) > len(_BUNDLE):
-        yield bundle
 
 
 class Osc:

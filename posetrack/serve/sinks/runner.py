@@ -27,6 +27,7 @@ KINDS = {
     "redis": "posetrack.serve.sinks.redis:Redis",
     "udp": "posetrack.serve.sinks.udp:Udp",
     "osc": "posetrack.serve.sinks.osc:Osc",
+    "vmc": "posetrack.serve.sinks.vmc:Vmc",
 }
 """Kind -> ``module:Class``, imported when it is used: most need a package of their own."""
 

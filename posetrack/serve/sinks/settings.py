@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from posetrack.config import Section
+from posetrack.osc.datagrams import VMC_PORT
 
 Content = Literal["poses", "events"]
 Rate = Annotated[float, Field(gt=0, le=1000)]
@@ -86,7 +87,22 @@ class OscSettings(_Sink):
     normalized: bool = True  # x and y from 0 to 1, not px
 
 
+class VmcSettings(_Sink):
+    """Bones of one person of one stream, for an avatar; its pose model has depth."""
+
+    kind: Literal["vmc"]
+    streams: tuple[str]  # an avatar follows one
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = VMC_PORT
+
+
 SinkSettings: TypeAlias = Annotated[
-    WebhookSettings | FileSettings | MqttSettings | RedisSettings | UdpSettings | OscSettings,
+    WebhookSettings
+    | FileSettings
+    | MqttSettings
+    | RedisSettings
+    | UdpSettings
+    | OscSettings
+    | VmcSettings,
     Field(discriminator="kind"),
 ]

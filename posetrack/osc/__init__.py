@@ -1,0 +1,1 @@
+"""Open Sound Control: packets, and an avatar's bones by the VMC protocol."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import shutil
 import tarfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,7 +22,7 @@ from posetrack.synth import truth_json
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-INDENTED = re.compile(r"(<!-- synopsis -->\n\n)?((?:^    .*\S.*\n)+)", re.MULTILINE)
+INDENTED = re.compile(r"(?:\A|(?<=\n\n))((?:    .*\S.*\n)+)")
 SECONDS, SIZE = 0.48, (480, 270)
 VIDEOS = (
     *("video", "walk", "sprint", "before", "after", "a", "b"),
@@ -34,7 +32,7 @@ VIDEOS = (
 
 @dataclass(frozen=True)
 class Block:
-    """A block of a page; without a language where it is indented and not fenced."""
+    """A block of a page; an indented one is of the shell."""
 
     page: str
     line: int
@@ -45,15 +43,11 @@ class Block:
         return f"{self.page}:{self.line}"
 
     @property
-    def commands(self) -> Iterator[list[str]]:
-        """The arguments of each `posetrack` command of a shell block."""
-        if self.language not in ("", "sh", "bash", "shell"):
-            return
-        for line in self.text.replace("\\\n", " ").splitlines():
-            # A shell's comment begins after a blank; `model#sha256=...` is none.
-            for part in re.sub(r"(^|\s)#\s.*$", "", line).split("&&"):
-                if part.strip().startswith("posetrack "):
-                    yield shlex.split(part)[1:]
+    def lines(self) -> list[str]:
+        """A shell's commands, without its comments, joined and cut where a reader would."""
+        # A comment begins after a blank; `model#sha256=...` is none.
+        whole = re.sub(r"(^|\s)#\s.*$", "", self.text.replace("\\\n", " "), flags=re.MULTILINE)
+        return [part.strip() for part in re.split(r"&&|\n", whole) if part.strip()]
 
 
 def blocks(path: Path) -> list[Block]:
@@ -63,10 +57,8 @@ def blocks(path: Path) -> list[Block]:
     found = [(fence.start(), fence[1], fence[2]) for fence in FENCE.finditer(text)]
     # Fences become blanks of the same length, so that places stay.
     outside = FENCE.sub(lambda fence: re.sub(r"[^\n]", " ", fence[0]), text)
-    for block in INDENTED.finditer(outside):
-        dedented = re.sub(r"^    ", "", block[2], flags=re.MULTILINE)
-        if not block[1] and re.search(r"^posetrack ", dedented, re.MULTILINE):
-            found.append((block.start(), "", dedented))
+    dedented = re.compile("^    ", re.MULTILINE)
+    found += [(b.start(), "sh", dedented.sub("", b[1])) for b in INDENTED.finditer(outside)]
     found.sort()
     return [Block(name, text.count("\n", 0, at) + 1, kind, body) for at, kind, body in found]
 
@@ -74,6 +66,9 @@ def blocks(path: Path) -> list[Block]:
 def furnish(folder: Path) -> None:
     """Everything that the pages take for granted: clips, records, pictures, truths, models."""
     (folder / "configs").symlink_to(ROOT / "configs")
+    recipe = ROOT / "configs" / "train" / "rtmpose-t-body17.yaml"
+    for name in ("R.yaml", "my-recipe.yaml"):
+        shutil.copy(recipe, folder / name)
     demo.make_clip(folder / "video.mp4", seconds=SECONDS, size=SIZE)
     for name in VIDEOS[1:]:
         os.link(folder / "video.mp4", folder / f"{name}.mp4")

@@ -257,7 +257,10 @@ def _explain(error: ValidationError, origins: _Origins) -> str:
     if first["type"] == "missing":
         return f"{where}: {dotted} is missing"
     message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {dotted}: {message[:1].lower()}{message[1:]}, got {first['input']!r:.60}"
+    message = message[:1].lower() + message[1:]
+    if not place:  # of the recipe as a whole
+        return f"{where}: {message}"
+    return f"{where}: {dotted}: {message}, got {first['input']!r:.60}"
 
 
 def _keys_at(place: tuple[int | str, ...]) -> list[str]:

@@ -1,69 +1,37 @@
-"""What the pages show runs: commands and Python, on generated media, in the order of each page."""
+"""What the pages show is true: every block is run, in the order of its page, on generated media.
+
+What cannot run is in the short tables of `pages.commands` and below, and is read as far as it goes.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
 
 import cv2
-import httpx
 import numpy as np
 import pytest
-import typer
 from page_blocks import PAGES, ROOT, Block, blocks, furnish
+from pages.commands import CANNOT_RUN, STAYING, Shell, extras, missing, read, reason_of
+from pages.documents import SHOWN, check_json, check_text, check_toml, check_yaml
 
-from posetrack.cli.main import COMMANDS, main
-
-CANNOT_RUN = {
-    r"--device cuda|--backend trt|--to trt|runtime\.device=cuda": "a GPU",
-    r"^webcam": "a camera, a stream or a screen",
-    r"(--det|--pose|--init) (rtm|dwpose)|models pull": "the network",
-    r"--pose (wholebody|body|hands|face|animal|3d|tiny|fast)": "the network",
-    r"^train |\.pth": "hours of training, or what they leave (end_to_end tests train)",
-    r"^bench": "minutes of measuring (tests/cli runs it)",
-    r"^synth [a-z]": "half a minute of drawing (tests/test_synth.py draws)",
-    r"h3wb": "somebody else's data",
-    r"\$SLURM": "a cluster",
-    r"^tracks space": "records of a 3D model, so the network",
+PYTHON_CANNOT_RUN = {
+    "cuda_graphs": "a GPU",
+    "Pose2Sim": "Pose2Sim and calibrated cameras (tests/formats/test_pose2sim.py runs it)",
 }
-"""What a command line matches that is read by the parser here and not run, and what it needs."""
-
-PYTHON_CANNOT_RUN = {"cuda_graphs": "a GPU"}
-OPTIONAL = {
-    "openvino": "openvino",
-    "ncnn": "ncnn",
-    "dlc": "tables",
-    "sleap": "h5py",
-    "supervision": "supervision",
+DOCUMENTS: dict[str, Callable[[Block, Path], None]] = {
+    "yaml": check_yaml,
+    "json": check_json,
+    "toml": check_toml,
+    "text": check_text,
 }
-"""Word of a block -> package that may be missing; the extra that has it is named there."""
-
-STAYING = {
-    "serve": (["--port", "0"], "/healthz"),
-    "view": (["--port", "0", "--no-browser"], ""),
-}
-"""Command that runs until it is told to end -> further flags, and what is asked of it."""
-
 ELSEWHERE = ("docs/train-your-own.md",)
 """tests/end_to_end runs it whole."""
 
-ALL = [
-    block
-    for page in PAGES
-    for block in blocks(page)
-    if block.page not in ELSEWHERE and (block.language == "python" or any(block.commands))
-]
+ALL = [block for page in PAGES for block in blocks(page) if block.page not in ELSEWHERE]
 
 
 @pytest.fixture(scope="session")
@@ -96,17 +64,18 @@ def folder_of(
 def _write_files(page: str, folder: Path) -> None:
     """The files that a page shows: a block whose first line is a comment with a name."""
     daemon = (ROOT / "configs" / "serve.yaml").read_text("utf-8")
-    (folder / "serve.yaml").write_text(daemon)
+    for name in ("serve.yaml", "one-stream.yaml"):
+        (folder / name).write_text(daemon)
     (folder / "token").write_text("a-token-that-is-long-enough\n")
     run = "detector: {interval: 10}\n"
     (folder / "my.yaml").write_text(daemon if page == "docs/serve.md" else run)
     for block in blocks(ROOT / page):
-        if named := re.match(r"# (\S+\.\w+)\n", block.text):
+        if named := re.match(r"# (\w[\w.-]*\.\w+)\n", block.text):
             (folder / named[1]).write_text(block.text)
 
 
 @pytest.mark.parametrize("block", ALL, ids=str)
-def test_a_block_of_a_page_runs(
+def test_a_block_of_a_page_is_true(
     block: Block,
     furnished: Path,
     folder_of: Any,
@@ -119,85 +88,109 @@ def test_a_block_of_a_page_runs(
     monkeypatch.chdir(folder)
     monkeypatch.setenv("POSETRACK_MODELS", str(folder / "cache"))
     monkeypatch.setenv("POSETRACK_BACKEND_THREADS", "1")
+    # What a cluster tells a shard of itself.
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "1")
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")
     if block.language == "python":
-        if reason := _reason(block.text, PYTHON_CANNOT_RUN) or _missing(block.text):
-            pytest.skip(f"needs {reason}")
-        exec(compile(block.text, str(block), "exec"), names)
-        return
-    ran, reasons = 0, []
-    for arguments in block.commands:
-        line = " ".join(arguments)
-        if "$" not in line:
-            parsed(arguments)
-        if reason := _reason(line, CANNOT_RUN) or _missing(line):
-            reasons.append(reason)
-            continue
-        ran += 1
-        if arguments[0] in STAYING and not {"--check", "--print-config"} & set(arguments):
-            _answers(arguments)
-            continue
-        status = main(arguments)
-        told = capsys.readouterr()
-        assert status == 0, f"posetrack {line}\n{told.out}\n{told.err}"
-    if not ran:
-        pytest.skip(f"parsed, not run: needs {reasons[0]}")
+        _run_python(block, names)
+    elif block.language == "sh":
+        _run_lines(block, folder, capsys)
+    else:
+        assert block.language in DOCUMENTS, f"{block}: no way is known here to try such a block"
+        DOCUMENTS[block.language](block, folder)
 
 
-def _reason(text: str, table: dict[str, str]) -> str | None:
-    return next((reason for what, reason in table.items() if re.search(what, text)), None)
+def _run_python(block: Block, names: dict[str, Any]) -> None:
+    code = compile(block.text, str(block), "exec")
+    if reason := reason_of(block.text, PYTHON_CANNOT_RUN) or missing(block.text):
+        pytest.skip(f"compiled, not run: needs {reason}")
+    exec(code, names)
 
 
-def _missing(text: str) -> str | None:
-    """A package that the text is about and that is not installed."""
-    wanted = [package for word, package in OPTIONAL.items() if re.search(rf"\b{word}\b", text)]
-    return next((package for package in wanted if find_spec(package) is None), None)
+def _run_lines(block: Block, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Shell(folder, config=_served(block)) as shell:
+        for line in block.lines:
+            shell.line(line, capsys)
+    if not shell.ran:
+        pytest.skip(f"read, not run: needs {shell.needed[0]}")
 
 
-def parsed(arguments: list[str]) -> None:
-    """The parser takes the line: command, options and the kinds of their values exist."""
-    name, *rest = arguments
-    if "--model-dir" in rest:  # `main` takes it anywhere, before the parser
-        at = rest.index("--model-dir")
-        del rest[at : at + 2]
-    command: Any = typer.main.get_command(import_module(COMMANDS[name][0]).app)
-    while rest and rest[0] in getattr(command, "commands", {}):
-        command = command.commands[rest.pop(0)]
-    with contextlib.suppress(typer.Exit):  # --list and its like answer at once
-        command.make_context(name, rest)
+def _served(block: Block) -> str | None:
+    """The file of the last daemon that the page starts before this block."""
+    before = [each for each in blocks(ROOT / block.page) if each.line < block.line]
+    files = [re.findall(r"^posetrack serve (\S+)", each.text, re.MULTILINE) for each in before]
+    return next((name for found in reversed(files) for name in reversed(found)), None)
 
 
-def _answers(arguments: list[str]) -> None:
-    """The command tells an address, answers there, and ends well when it is told to."""
-    flags, path = STAYING[arguments[0]]
-    command = [sys.executable, "-m", "posetrack", *arguments, *flags]
-    environment = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout
-        try:
-            address = process.stdout.readline().strip()
-            assert httpx.get(urljoin(address, path), follow_redirects=True).status_code == 200
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(15) in (0, 128 + signal.SIGTERM, -signal.SIGTERM)
-        finally:
-            process.kill()
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("posetrack run video.mp4 --no-such", "--no-such"),
+        ("posetrack run video.mp4 --pose rtmpose-q", "no model named"),
+        ("pip install posetrack[nothing]", "nothing"),
+        ("pip install something", "who has that package"),
+        ("python benchmarks/batch.py --no-such", "has no --no-such"),
+        ("wget http://127.0.0.1/", "no way is known"),
+    ],
+)
+def test_a_wrong_line_in_a_page_is_found(line: str, said: str) -> None:
+    with pytest.raises(Exception, match=said):
+        read(line)
 
 
-def test_a_wrong_option_in_a_page_is_found(tmp_path: Path) -> None:
-    with pytest.raises(Exception, match="--no-such"):
-        parsed(["run", "video.mp4", "--no-such"])
+@pytest.mark.parametrize(
+    ("language", "text", "said"),
+    [
+        ("yaml", "task: pose\nmodel: {}\ndata: {}\n", "name is missing"),
+        ("yaml", "streams: [{id: a, url: a.mp4, detektor: {}}]\n", "detektor"),
+        ("yaml", "something: else\n", "what is this"),
+        ("json", '{"a": 1}\n', "what writes this"),
+        ("text", "a new drawing\n", "README.md a"),
+    ],
+)
+def test_a_wrong_document_in_a_page_is_found(
+    language: str, text: str, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(Exception, match=said):
+        DOCUMENTS[language](Block("README.md", 1, language, text), tmp_path)
 
 
 def test_blocks_are_found_fenced_and_indented() -> None:
-    assert {"README.md", "docs/outputs.md", "docs/batch.md"} <= {block.page for block in ALL}
-    kinds = {block.language for block in ALL}
-    assert kinds >= {"", "sh", "python"}
+    fences = sum(page.read_text("utf-8").count("\n```\n") for page in PAGES)
+    fenced = [b for page in PAGES for b in blocks(page) if not _indented(b)]
+    assert len(fenced) == fences
+    assert {"README.md", "docs/outputs.md"} <= {block.page for block in ALL if _indented(block)}
+    assert {block.language for block in ALL} == {"sh", "python", *DOCUMENTS}
 
 
-def _unused(table: dict[str, str], texts: list[str]) -> Iterator[str]:
+def _indented(block: Block) -> bool:
+    line = (ROOT / block.page).read_text("utf-8").splitlines()[block.line - 1]
+    return line.startswith("    ")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_says_within_a_line_exists(page: Path) -> None:
+    text = page.read_text("utf-8")
+    for named in re.findall(r"posetrack\[([\w,]+)\]", text):
+        extras(named)
+    targets = set(re.findall(r"^FROM .* AS (\w+)$", _file("Dockerfile"), re.MULTILINE))
+    assert set(re.findall(r"docker build --target (\w+)", text)) <= targets
+    rules = set(re.findall(r"^([\w-]+):", _file("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"`make ([\w-]+)`", text)) <= rules
+
+
+def _file(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
+
+
+def _unused(table: dict[str, Any], texts: list[str]) -> Iterator[str]:
     return (what for what in table if not any(re.search(what, text) for text in texts))
 
 
 def test_every_excuse_is_needed() -> None:
-    lines = [" ".join(arguments) for block in ALL for arguments in block.commands]
+    lines = [line for block in ALL for line in block.lines if block.language == "sh"]
     assert list(_unused(CANNOT_RUN, lines)) == []
     assert list(_unused(PYTHON_CANNOT_RUN, [b.text for b in ALL if b.language == "python"])) == []
+    shown = {f"{b.page} {b.text.split()[0]}" for b in ALL if b.language == "text"}
+    assert set(SHOWN) <= shown
+    assert all(any(f"posetrack {name}" in line for line in lines) for name in STAYING)

@@ -29,6 +29,9 @@ _Loader.yaml_implicit_resolvers = {
 }
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), ["t", "f"])
 
+MOST_VALUES, DEEPEST = 100_000, 64
+"""Of one file: a few lines of aliases can stand for more values than any memory holds."""
+
 M = TypeVar("M", bound=BaseModel)
 _Path = tuple[int | str, ...]
 
@@ -129,6 +132,10 @@ def _walk(
     node: yaml.Node, path: _Path, lines: dict[_Path, int], name: str, error: type[PosetrackError]
 ) -> None:
     lines[path] = node.start_mark.line + 1
+    if len(lines) > MOST_VALUES or len(path) > DEEPEST:
+        raise error(
+            f"{name}:{lines[path]}: more than {MOST_VALUES} values, or {DEEPEST} inside each other"
+        )
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             here = (*path, str(key.value))

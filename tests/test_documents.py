@@ -107,6 +107,30 @@ def test_lines_are_known_for_every_value() -> None:
     assert lines["a", 1, "b"] == 3
 
 
+def bomb(first: str, alias: str) -> str:
+    """Nine lines that stand for nine to the ninth of `first`."""
+    lines = [f"a0: &a0 {first}"]
+    for i in range(9):
+        of = ", ".join(9 * [f"*a{i}"])
+        lines.append(f"a{i + 1}: &a{i + 1} {alias.format(of)}")
+    return "\n".join(lines)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "text",
+    [
+        bomb("[x, x]", "[{}]"),
+        bomb("{x: 1}", "{{<<: [{}]}}"),
+        "a: " + "[" * 70 + "]" * 70,
+        "a: &a [*a]",
+    ],
+)
+def test_a_few_lines_that_stand_for_endless_values_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"a\.yaml:\d+: more than 100000 values, or 64 inside"):
+        read_yaml(text, name="a.yaml")
+
+
 @pytest.mark.parametrize("text", ["\x1f", "a: 2001-99-99", "[" * 5000])
 def test_what_yaml_cannot_hold_is_a_usual_error(text: str) -> None:
     with pytest.raises(ConfigError, match="YAML"):

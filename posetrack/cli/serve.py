@@ -12,7 +12,7 @@ from posetrack.errors import BackendMissing
 
 app = typer.Typer(add_completion=False)
 
-_NEEDED = ("fastapi", "uvicorn", "prometheus_client", "websockets")
+_NEEDED = ("fastapi", "uvicorn", "httptools", "prometheus_client", "websockets")
 _FLAGS = {
     "listen.host": "--host",
     "listen.port": "--port",

@@ -24,9 +24,13 @@ IMAGE_SUFFIXES = frozenset(
 )
 
 SECRET = re.compile(
-    r"([\w.-]*(?:pass|pwd|token|secret|key|auth|sig|credential)[\w.-]*=)([^&#\s/]+)", re.IGNORECASE
+    r"(?<![\w.-])(?=[\w.-]*(?:pass|pwd|token|secret|key|auth|sig|credential))([\w.-]++=)([^&#\s/]+)",
+    re.IGNORECASE,
 )
-"""A part of an address that holds a password, by the name before the equals sign."""
+"""A part of an address that holds a password, by the name before the equals sign.
+
+Strangers choose what it is searched in: each word is looked at once, from its beginning.
+"""
 
 
 class Source(Protocol):
@@ -185,9 +189,16 @@ def is_address(text: str) -> bool:
 
 def redact(text: str) -> str:
     """`text` without the passwords and tokens of addresses in it."""
-    text = re.sub(r"(://[^/@:\s]*):(?!\d+/)\S*@", r"\1:***@", text)
+    text = re.sub(r"\S+", lambda word: _without_password(word[0]), text)
     text = re.sub(r"://[^/@:\s]+@", "://***@", text)
     return re.sub(SECRET, r"\1***", text)
+
+
+def _without_password(word: str) -> str:
+    """One word, in which everything from the first password's colon to the last @ is starred."""
+    before, at, after = word.rpartition("@")
+    begin = re.search(r"://[^/@:]*:(?!\d+/)", before)
+    return f"{before[: begin.end()]}***{at}{after}" if begin else word
 
 
 def natural_order(path: Path) -> list[tuple[int, int, str]]:

@@ -14,12 +14,21 @@ from posetrack.errors import ConfigError
 from posetrack.serve.redaction import redacted
 
 _PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443, "srt": 9000}
-_METADATA = frozenset(
-    ipaddress.ip_address(text)
-    for text in ("169.254.169.254", "fd00:ec2::254", "100.100.100.200", "168.63.129.16")
+_METADATA = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        *("169.254.169.254/32", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32"),
+        *("fd00:ec2::/32", "fd20:ce::254/128"),
+    )
 )
+"""Of AWS, Azure, Google, Alibaba and Oracle."""
+_THIS_NETWORK = ipaddress.ip_network("0.0.0.0/8")
 _OPTIONS = re.compile(r"[\x00-\x20\x7f\\|]")
 """What an address of FFmpeg or a shell would take as more than an address."""
+_AUTHORITY = re.compile(
+    r"(?:[^\[\]]*@)?(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?", re.ASCII | re.IGNORECASE
+)
+"""User, host and port in the one form that Python and FFmpeg read alike."""
 
 
 class NotAllowed(ConfigError):
@@ -79,8 +88,13 @@ class AddressRules:
             raise NotAllowed(f"{shown} is no address: {problem}") from problem
         if not host:
             raise NotAllowed(f"{shown} names no host")
+        if not _AUTHORITY.fullmatch(parts.netloc):
+            raise NotAllowed(
+                f"{shown}: write user:password@host:port, the host with letters, digits, dots "
+                "and hyphens (xn--... for others), or [...] around an IPv6 address"
+            )
         numbers = self._numbers(host, port, shown)
-        if scheme in ("rtsp", "srt") and not _is_number(host):
+        if scheme in ("rtsp", "srt") and not is_number(host):
             number = numbers[0] if ":" not in numbers[0] else f"[{numbers[0]}]"
             user, at, _ = parts.netloc.rpartition("@")
             return parts._replace(netloc=f"{user}{at}{number}:{port}").geturl()
@@ -92,15 +106,14 @@ class AddressRules:
         except (OSError, UnicodeError) as problem:
             raise NotAllowed(f"{shown}: the host is not found: check the name") from problem
         for number in numbers:
-            address = _plain(ipaddress.ip_address(number))
-            if reason := self._refusal(address):
+            if reason := self._refusal(_plain(ipaddress.ip_address(number))):
                 raise NotAllowed(f"{shown}: {reason} addresses are not allowed")
         if not numbers:
             raise NotAllowed(f"{shown}: the host has no address")
         return numbers
 
     def _refusal(self, address: Address) -> str | None:
-        if address in _METADATA:
+        if any(address in network for network in _METADATA):
             return "metadata"
         if address.is_link_local:
             return "link-local"
@@ -108,7 +121,9 @@ class AddressRules:
             return "unspecified and multicast"
         if address.is_loopback:
             return None if self.loopback else "loopback"
-        return "reserved" if address.is_reserved else None
+        if address.is_reserved or address in _THIS_NETWORK:
+            return "reserved"
+        return "this machine's own" if not self.loopback and _is_own(address) else None
 
     def _file(self, url: str, shown: str) -> str:
         if "file" not in self.schemes:
@@ -141,7 +156,19 @@ def _plain(address: Address) -> Address:
     return address
 
 
-def _is_number(host: str) -> bool:
+def _is_own(address: Address) -> bool:
+    """Whether this machine goes by it: what is sent to it would come from it. Sends nothing."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((str(address), 9))
+            return ipaddress.ip_address(probe.getsockname()[0]) == address
+    except OSError:  # no way there
+        return False
+
+
+def is_number(host: str) -> bool:
+    """Whether it is an address of a network, so that nobody has to look it up."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -67,7 +67,7 @@ class Daemon:
         return cls(
             config,
             Guard(token),
-            Doors.of(config.listen),
+            Doors.of(config.listen, has_token=token is not None),
             Rate(config.limits.requests_per_s, config.limits.burst),
             metrics,
             hub,

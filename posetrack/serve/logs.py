@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 
@@ -11,6 +12,8 @@ from posetrack.serve.redaction import redacted
 from posetrack.serve.settings import LogSettings
 
 log = logging.getLogger("posetrack.serve")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""What would begin a line of its own, or tell a terminal something; strangers may send it."""
 
 
 class _Line(logging.Formatter):
@@ -19,7 +22,8 @@ class _Line(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         stream = getattr(record, "stream", None)
         subject = f"{stream}: " if stream else ""
-        line = f"{_when(record)} {record.levelname.lower()} {subject}{record.getMessage()}"
+        message = _CONTROL.sub(_spelt, record.getMessage())
+        line = f"{_when(record)} {record.levelname.lower()} {subject}{message}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return redacted(line)
@@ -38,7 +42,12 @@ class _Json(logging.Formatter):
             data["stream"] = stream
         if record.exc_info:
             data["trace"] = redacted(self.formatException(record.exc_info))
-        return json.dumps(data, ensure_ascii=False)
+        return _CONTROL.sub(_spelt, json.dumps(data, ensure_ascii=False))
+
+
+def _spelt(character: re.Match[str]) -> str:
+    """As JSON and Python write it."""
+    return f"\\u{ord(character[0]):04x}"
 
 
 def _when(record: logging.LogRecord) -> str:

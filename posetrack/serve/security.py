@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+import socket
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from threading import Lock
 from urllib.parse import urlsplit
 
 from posetrack.errors import ConfigError
+from posetrack.serve.addresses import is_number
 from posetrack.serve.settings import ListenSettings, ServeConfig
 
 COOKIE = "posetrack_session"
@@ -108,15 +110,20 @@ class Doors:
     hosts: frozenset[str]
     origins: frozenset[str]
     any_host: bool = False
+    any_number: bool = False
 
     @classmethod
-    def of(cls, listen: ListenSettings) -> Doors:
+    def of(cls, listen: ListenSettings, *, has_token: bool = True) -> Doors:
         """Those of the settings."""
         hosts = {"localhost", "127.0.0.1", "::1", listen.host, *listen.hosts}
-        # A wildcard address is reached by every name of the machine: the token protects it.
-        wildcard = listen.host in ("0.0.0.0", "::", "") and not listen.hosts  # noqa: S104
         origins = frozenset(origin.rstrip("/").lower() for origin in listen.origins)
-        return cls(frozenset(host.lower() for host in hosts), origins, wildcard)
+        # A wildcard address is reached by every name of the machine: the token protects it.
+        # Without one, by its numbers and its own name, which no page can make point here.
+        wildcard = listen.host in ("0.0.0.0", "::", "") and not listen.hosts  # noqa: S104
+        if wildcard:
+            hosts.add(socket.gethostname())
+        known = frozenset(host.lower() for host in hosts)
+        return cls(known, origins, wildcard and has_token, wildcard)
 
     def is_host(self, header: str) -> bool:
         """Whether the daemon goes by the name in a ``Host`` header."""
@@ -124,7 +131,7 @@ class Doors:
             name = urlsplit(f"//{header}").hostname
         except ValueError:
             return False
-        return self.any_host or name in self.hosts
+        return self.any_host or name in self.hosts or (self.any_number and is_number(name or ""))
 
     def is_origin(self, origin: str, host: str) -> bool:
         """Whether a page of `origin` may connect: the daemon's own, or one of the list."""

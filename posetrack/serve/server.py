@@ -14,6 +14,7 @@ import uvicorn
 
 from posetrack.errors import ConfigError, PosetrackError
 from posetrack.serve.api.app import make_app
+from posetrack.serve.connection import bounded_connections
 from posetrack.serve.daemon import Daemon
 from posetrack.serve.logs import log, start_logging
 from posetrack.serve.notify import notify, reloading, watchdog_s
@@ -64,7 +65,7 @@ def serve(
             ws_ping_interval=20.0,
             ws_ping_timeout=20.0,
             timeout_graceful_shutdown=_CLOSING_S,
-            h11_max_incomplete_event_size=32 * 1024,
+            http=bounded_connections(config.limits),
             ssl_certfile=config.listen.certificate,
             ssl_keyfile=config.listen.key,
         )

@@ -274,6 +274,14 @@ class ServeConfig(Section):
             seen.add(each.id)
         return streams
 
+    @model_validator(mode="after")
+    def _streams_have_room(self) -> Self:
+        if len(self.streams) > self.limits.streams:
+            raise ValueError(
+                f"{len(self.streams)} streams are more than limits.streams, {self.limits.streams}"
+            )
+        return self
+
     def with_defaults(self, stream: StreamSettings) -> StreamSettings:
         """A stream's settings over those of `defaults`."""
         base = self.defaults.model_dump(mode="json", exclude_unset=True)

@@ -116,6 +116,9 @@ class Supervisor:
         """
         old = {s.id: self.config.with_defaults(s) for s in self.config.streams}
         new = {s.id: config.with_defaults(s) for s in config.streams}
+        added = {stream.id for stream in self.all() if stream.from_api}
+        if len(added | new.keys()) > (limit := config.limits.streams):
+            raise Taken(f"with those of the API there are more than {limit} streams: remove some")
         self.config = config
         for name in old.keys() - new.keys():
             if name in self._streams and not self._streams[name].from_api:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,21 @@ def test_the_address_of_a_camera_comes_back_with_the_number_that_was_checked() -
         ("http://camera:99999/", "is no address"),
         ("http://camera/x -i /etc/passwd", "no blanks"),
         ("http://camera/a|b", "no blanks"),
+        ("http://127.0.0.1:80[2001:db8::1]/", "write user:password@host:port"),
+        ("rtsp://u:p@127.0.0.1:80[2001:db8::1]/", "write user:password@host:port"),
+        ("http://１２７.0.0.1/", "write user:password@host:port"),
+        ("http://[fe80::1%25lo]/", "write user:password@host:port"),
+        ("http://%31%32%37.0.0.1/", "write user:password@host:port"),
+        ("http://192.168.1.20@127.0.0.1/", "loopback"),
+        ("http://127.0.0.1#@192.168.1.20/", "loopback"),
+        ("http://[::ffff:127.0.0.1]/", "loopback"),
+        ("http://[::127.0.0.1]/", "reserved"),
+        ("http://[64:ff9b:1::7f00:1]/", "reserved"),
+        ("http://[2002:7f00:1::]/", "loopback"),
+        ("http://[fd00:ec2::23]/", "metadata"),
+        ("http://192.0.0.192/", "metadata"),
+        ("http://0.1.2.3/", "reserved"),
+        ("http://255.255.255.255/", "reserved"),
         ("file:///etc/passwd", "media root"),
         ("0", "media root"),
         ("/dev/video0", "media root"),
@@ -70,6 +86,24 @@ def test_the_address_of_a_camera_comes_back_with_the_number_that_was_checked() -
 def test_what_is_not_allowed_is_refused_with_a_reason(url: str, reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):
         rules().check(url)
+
+
+@pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0x7f.1"])
+def test_other_spellings_of_a_number_are_looked_up_as_the_system_does(host: str) -> None:
+    with pytest.raises(ConfigError, match="loopback addresses"):
+        AddressRules(SCHEMES).check(f"http://{host}/")
+
+
+def test_this_machine_by_another_of_its_addresses_is_this_machine() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        own = probe.getsockname()[0]
+    with pytest.raises(ConfigError, match="this machine's own addresses"):
+        rules().check(f"http://{own}/")
+    assert rules(loopback=True).check(f"http://{own}/")
 
 
 def test_this_machine_is_allowed_where_it_is_said() -> None:

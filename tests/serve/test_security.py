@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import json
+import logging
+import socket
 from pathlib import Path
 
 import pytest
 
 from posetrack.errors import ConfigError
+from posetrack.serve import logs
 from posetrack.serve.security import Doors, Guard, Rate, read_token
 from posetrack.serve.settings import ListenSettings, SecuritySettings, ServeConfig
 
@@ -66,6 +70,27 @@ def test_doors_know_their_hosts_and_origins() -> None:
     assert doors.is_origin("https://wall.org", "localhost:8791")
     for origin in ("http://evil.org", "null", "http://localhost:1", "https://wall.org.evil.org"):
         assert not doors.is_origin(origin, "localhost:8791")
+
+
+def test_without_a_token_no_page_can_make_a_name_point_here() -> None:
+    listen = ListenSettings(host="0.0.0.0")
+    assert Doors.of(listen).is_host("any.name:8791"), "the token protects it"
+    doors = Doors.of(listen, has_token=False)
+    for host in ("192.168.1.9:8791", "[fd00::1]:8791", "localhost", socket.gethostname()):
+        assert doors.is_host(host)
+    for host in ("rebound.evil.org:8791", "192.168.1.9.evil.org", ""):
+        assert not doors.is_host(host)
+
+
+def test_a_line_of_the_log_stays_one_line() -> None:
+    said = "GET /\nfake\r\x1b[2J\u2028\ud800\x85"
+    record = logging.LogRecord("posetrack.serve", logging.INFO, "", 0, "%s", (said,), None)
+    for formatter in (logs._Line(), logs._Json()):
+        line = formatter.format(record)
+        assert len(line.splitlines()) == 1
+        assert line.isprintable()
+        assert "fake" in line
+    assert json.loads(logs._Json().format(record))["message"].startswith("GET /\nfake")
 
 
 def test_an_address_may_ask_so_often() -> None:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from posetrack.cards import ModelCard
-from posetrack.errors import ConfigError, ModelError
+from posetrack.errors import ConfigError, ModelError, NotANumber
 from posetrack.geometry import Letterbox, box_area, clip_boxes
 from posetrack.heads import HeadReader
 from posetrack.normalize import InputBatch, picture_sides
@@ -107,6 +107,9 @@ class Detector:
         size = (image.shape[1], image.shape[0])
         letterbox = Letterbox(size, self.input_size)
         found = self._head(self._look(image, letterbox))
+        # NaN is above no threshold: a broken network must not look like an empty room.
+        if np.isnan(found.scores).any() or not np.isfinite(found.boxes).all():
+            raise NotANumber(self.card.name)
         if found.labels is not None:
             boxes, scores, labels = self._chosen(found.boxes, found.scores, found.labels)
         else:

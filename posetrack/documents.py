@@ -16,11 +16,28 @@ from pydantic import BaseModel, ValidationError
 from posetrack.errors import ConfigError, PosetrackError
 
 
+MOST_VALUES, DEEPEST = 100_000, 64
+"""Of one file: a few lines of aliases can stand for more values than any memory holds."""
+
+
 class _Loader(yaml.SafeLoader):
     """Safe YAML in which only ``true`` and ``false`` are booleans, as in YAML 1.2.
 
-    In YAML 1.1 ``on``, ``off``, ``yes`` and ``no`` are too, even as keys.
+    In YAML 1.1 ``on``, ``off``, ``yes`` and ``no`` are too, even as keys. Brackets within brackets
+    end at `DEEPEST`, before they cost time.
     """
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self._depth += 1
+        if self._depth > DEEPEST:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=mark)
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -28,9 +45,6 @@ _Loader.yaml_implicit_resolvers = {
     for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), ["t", "f"])
-
-MOST_VALUES, DEEPEST = 100_000, 64
-"""Of one file: a few lines of aliases can stand for more values than any memory holds."""
 
 M = TypeVar("M", bound=BaseModel)
 _Path = tuple[int | str, ...]

@@ -30,6 +30,16 @@ class ModelError(PosetrackError, ValueError):
     """A model file or card is corrupt, of the wrong kind, or fails its check."""
 
 
+class NotANumber(ModelError):
+    """A network puts out NaN or infinity; `model` is its name."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"{model} puts out NaN: its file or precision is at fault; fetch or export it anew, or "
+            "use fp32"
+        )
+
+
 class ModelNotFound(ModelError, FileNotFoundError):
     """No model of that name or path."""
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from posetrack.cards import ModelCard
 from posetrack.codecs import Codec, Decoded, SimCC3D
-from posetrack.errors import ConfigError, ModelError
+from posetrack.errors import ConfigError, ModelError, NotANumber
 from posetrack.geometry import CropTransform, box_area, box_centers, clip_boxes
 from posetrack.normalize import InputBatch, require_size
 from posetrack.skeletons import Skeleton
@@ -175,6 +175,8 @@ class Estimator:
             maps = self._codec.heat(*answers)
             self._heat.append(Heat(maps, transform.placements(maps.shape[:0:-1])))
         keypoints_crop, scores = self._codec.decode(*answers)
+        if not (np.isfinite(keypoints_crop).all() and np.isfinite(scores).all()):
+            raise NotANumber(self.card.name)
         keypoints = transform.inverse(np.ascontiguousarray(keypoints_crop[..., :2]))
         return np.concatenate([keypoints, keypoints_crop[..., 2:]], axis=-1), scores
 

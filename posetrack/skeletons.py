@@ -135,12 +135,23 @@ def load_skeleton(name: str) -> Skeleton:
     if path.suffix in SKELETON_FILES:
         if not path.is_file():
             raise ConfigError(f"skeleton file {name} not found: check the path")
-        import yaml
+        from posetrack.documents import read_yaml
 
-        loaded = yaml.safe_load(path.read_text("utf-8"))
-        if not isinstance(loaded, dict) or "keypoints" not in loaded:
+        try:
+            loaded, _ = read_yaml(path.read_text("utf-8"), name=name)
+        except (OSError, UnicodeDecodeError) as problem:
+            raise ConfigError(f"skeleton file {name} cannot be read: {problem}") from problem
+        if not isinstance(loaded, dict) or not isinstance(loaded.get("keypoints"), list):
             raise ConfigError(f"skeleton file {name} has no 'keypoints' list of names")
-        return _from_mapping(str(loaded.get("name", path.stem)), loaded)
+        try:
+            return _from_mapping(str(loaded.get("name", path.stem)), loaded)
+        except (TypeError, ValueError, OverflowError) as problem:
+            if isinstance(problem, ConfigError):
+                raise
+            raise ConfigError(
+                f"skeleton file {name}: limbs, flip_pairs, upper and lower are indices, sigmas and "
+                f"weights numbers ({problem})"
+            ) from problem
     near = get_close_matches(name, skeleton_names(), 3)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(skeleton_names())}"
     raise ConfigError(f"no skeleton named {name!r}: {hint}")

@@ -12,7 +12,7 @@ import pytest
 
 from posetrack.backends import open_backend
 from posetrack.detector import Detector
-from posetrack.errors import ConfigError, ModelError
+from posetrack.errors import ConfigError, ModelError, NotANumber
 from posetrack.zoo import find
 
 PEOPLE = [[10, 20, 60, 150], [12, 22, 61, 149], [100, 100, 140, 200]]
@@ -51,6 +51,15 @@ def test_boxes_come_back_in_source_pixels(raw: Path) -> None:
 def test_boxes_are_clipped_and_those_outside_the_picture_are_dropped(raw: Path) -> None:
     found = _load(raw)(np.zeros((80, 320, 3), np.uint8))
     np.testing.assert_allclose(found.boxes, [[10, 20, 60, 80]], atol=1e-3)
+
+
+def test_a_broken_network_does_not_look_like_an_empty_room(tmp_path: Path) -> None:
+    broken = graphs.detector(tmp_path / "nan.onnx", PEOPLE, [[0.9], [np.nan], [0.4]])
+    with pytest.raises(NotANumber, match="puts out NaN: its file or precision is at fault"):
+        _load(broken)
+    broken = graphs.detector(tmp_path / "inf.onnx", [[10, 20, np.inf, 150]], [[0.9]])
+    with pytest.raises(NotANumber):
+        _load(broken)
 
 
 def test_the_threshold_is_the_cards_unless_another_is_given(raw: Path) -> None:

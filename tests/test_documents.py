@@ -122,12 +122,18 @@ def bomb(first: str, alias: str) -> str:
     [
         bomb("[x, x]", "[{}]"),
         bomb("{x: 1}", "{{<<: [{}]}}"),
-        "a: " + "[" * 70 + "]" * 70,
         "a: &a [*a]",
     ],
 )
 def test_a_few_lines_that_stand_for_endless_values_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"a\.yaml:\d+: more than 100000 values, or 64 inside"):
+        read_yaml(text, name="a.yaml")
+
+
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 50_000, "a: " + "[" * 70 + "]" * 70])
+def test_brackets_in_brackets_are_refused_at_once(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"a\.yaml:1: not valid YAML \(nested too deeply\)"):
         read_yaml(text, name="a.yaml")
 
 

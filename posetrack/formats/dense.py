@@ -9,11 +9,16 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from posetrack.errors import ConfigError
 from posetrack.records import Header, Recording
 from posetrack.types import Ints
 
 Doubles = npt.NDArray[np.float64]
 _SAME_RATE = 0.01
+_MOST_VALUES = 2**28
+"""2 GiB for each coordinate."""
+_EASY_FRAMES, _SPARSEST = 100_000, 1000
+"""An hour; and how many frames there may be for one that is: a wrong number asks for endless rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,11 @@ class Dense:
         people = tuple(int(each) for each in np.unique(rows.ids))
         frames = _evenly(looked_at, every_frame=every_frame)
         f, p, k = len(frames), len(people), len(recording.header.skeleton)
+        if f * p * k > _MOST_VALUES:
+            raise ConfigError(
+                f"{f} frames of {p} people with {k} keypoints are too many to hold at once: "
+                "choose people with --ids"
+            )
         step = int(frames[1] - frames[0]) if f > 1 else 1
         at = (rows.frame - frames[0]) // step if f else rows.frame
         who = np.searchsorted(np.array(people, np.int64), rows.ids)
@@ -127,10 +137,15 @@ def _evenly(frames: Ints, *, every_frame: bool) -> Ints:
     """(F,) from the first to the last in the largest step that meets all of them."""
     if not len(frames):
         return np.zeros(0, np.int64)
-    if every_frame:
-        return np.arange(frames[-1] + 1)
-    step = int(np.gcd.reduce(np.diff(frames))) if len(frames) > 1 else 1
-    return np.arange(frames[0], frames[-1] + 1, max(step, 1))
+    first, step = 0 if every_frame else int(frames[0]), 1
+    if len(frames) > 1 and not every_frame:
+        step = max(int(np.gcd.reduce(np.diff(frames))), 1)
+    count = (int(frames[-1]) - first) // step + 1
+    if count > max(_EASY_FRAMES, _SPARSEST * len(frames)):
+        raise ConfigError(
+            f"frames {first} to {frames[-1]}, of which {len(frames)} are there: is a number wrong?"
+        )
+    return np.arange(first, frames[-1] + 1, step)
 
 
 def _times(recording: Recording, frames: Ints) -> Doubles:

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from posetrack.errors import SourceError
 from posetrack.media.part import PartFile
 from posetrack.records.reader import read_records
 from posetrack.records.schema import LOST, NEW, TRACKED, Header, Record
@@ -114,7 +115,11 @@ class Recording:
     @classmethod
     def read(cls, path: Path | str) -> Self:
         """The recording in a record file; errors as of `read_records`."""
-        return cls.of(*read_records(path))
+        recording = cls.of(*read_records(path))
+        twice = recording.frames[1:][np.diff(recording.frames) == 0]
+        if len(twice):
+            raise SourceError(f"cannot read records {path}: frame {twice[0]} is there twice")
+        return recording
 
     def write(self, path: Path) -> None:
         """Write a record file; an older one stays until the new one is whole.

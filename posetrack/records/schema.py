@@ -16,9 +16,9 @@ Of 3D models a person has ``depths`` too (K metres from the root), and where the
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -28,6 +28,11 @@ from posetrack.skeletons import Skeleton
 from posetrack.types import Floats, Ints, Result, Tracks
 
 SCHEMA = "posetrack/1"
+T = TypeVar("T")
+_LEAST, _MOST = 1e-6, 1e7
+"""Of coordinates (px), seconds, rates and metres that are read: what is beyond is damage."""
+_MOST_WHOLE, _MOST_PX = 2**53, 2**20
+"""Of frames and ids, which other programs may hold as float64; of widths and heights."""
 NEW, TRACKED, LOST = "new", "tracked", "lost"
 """States of a person: seen for the first time, seen, and not seen but predicted or filled in."""
 
@@ -88,29 +93,23 @@ class Header:
     @classmethod
     def from_json(cls, line: str) -> Header:
         """The header of a line; ValueError or KeyError where it is none."""
-        data = json.loads(line)
+        data = _parsed(line)
         if not isinstance(data, dict) or "schema" not in data:
             raise ValueError("it is not a posetrack record file")
         if data["schema"] != SCHEMA:
             raise ValueError(f"its schema is {data['schema']!r}, this version reads {SCHEMA!r}")
-        bones = data["skeleton"]
-        skeleton = Skeleton(
-            name=bones["name"],
-            keypoints=tuple(bones["keypoints"]),
-            flip_pairs=tuple((a, b) for a, b in bones.get("flip_pairs", ())),
-            limbs=tuple((a, b) for a, b in bones.get("limbs", ())),
-            sigmas=tuple(bones.get("sigmas", ())),
-        )
+        width, height = (_whole(side, "size", 1, _MOST_PX) for side in data["size"])
+        names = _kind(data.get("names", {}), dict, "names")
         return cls(
-            source=data["source"],
-            size=(data["size"][0], data["size"][1]),
-            fps=data["fps"],
-            skeleton=skeleton,
-            models=data.get("models", {}),
-            settings=data.get("settings", {}),
-            camera=Camera.from_json(data["camera"]) if "camera" in data else None,
-            names={int(each): str(name) for each, name in dict(data.get("names", {})).items()},
-            version=data.get("version", ""),
+            source=_kind(data["source"], str, "source"),
+            size=(width, height),
+            fps=_number(data["fps"], "fps", _LEAST, _MOST),
+            skeleton=_skeleton(_kind(data["skeleton"], dict, "skeleton")),
+            models=_kind(data.get("models", {}), dict, "models"),
+            settings=_kind(data.get("settings", {}), dict, "settings"),
+            camera=_camera(data["camera"]) if "camera" in data else None,
+            names={int(each): _kind(name, str, "names") for each, name in names.items()},
+            version=_kind(data.get("version", ""), str, "version"),
         )
 
 
@@ -206,28 +205,93 @@ class Record:
     @classmethod
     def from_json(cls, line: str, keypoints: int) -> Self:
         """The frame of a line; ValueError, KeyError or TypeError where it is none."""
-        data = json.loads(line)
-        people = data["people"]
+        data = _kind(_parsed(line), dict, "a record")
+        people = _kind(data["people"], list, "people")
         n, k = len(people), keypoints
 
-        def column(get: Callable[[Any], Any], dtype: Any, *shape: int) -> Any:
-            return np.array([get(person) for person in people], dtype).reshape(n, *shape)
+        def column(name: str, *shape: int) -> Any:
+            found = np.array([person[name] for person in people])
+            if n and (found.shape != (n, *shape) or found.dtype.kind not in "iuf"):
+                raise ValueError(f"{name} is not {' x '.join(map(str, shape)) or 'one'} number(s)")
+            if not (np.abs(found) <= _MOST).all():
+                raise ValueError(f"{name} holds a number that is none, or above {_MOST:g}")
+            return found.astype(np.float32).reshape(n, *shape)
 
-        points = column(lambda p: p["keypoints"], np.float32, k, 3)
+        points = column("keypoints", k, 3)
+        ids = [_whole(person["id"], "id", -_MOST_WHOLE, _MOST_WHOLE) for person in people]
+        if len(set(ids)) < n:
+            raise ValueError("an id is there twice")
         has_depths = n > 0 and "depths" in people[0]
         return cls(
-            frame=data["frame"],
-            pts_s=data["pts_s"],
-            detector_ran=data["detector"],
-            ids=column(lambda p: p["id"], np.int64),
-            boxes=column(lambda p: p["box"], np.float32, 4),
-            box_scores=column(lambda p: p["score"], np.float32),
-            states=tuple(p["state"] for p in people),
+            frame=_whole(data["frame"], "frame", 0, _MOST_WHOLE),
+            pts_s=_number(data["pts_s"], "pts_s", -_MOST, _MOST),
+            detector_ran=_kind(data["detector"], bool, "detector"),
+            ids=np.array(ids, np.int64),
+            boxes=column("box", 4),
+            box_scores=column("score"),
+            states=tuple(_state(person["state"]) for person in people),
             keypoints=np.ascontiguousarray(points[..., :2]),
             scores=np.ascontiguousarray(points[..., 2]),
-            raw=column(lambda p: p["raw"], np.float32, k, 2),
-            depths=column(lambda p: p["depths"], np.float32, k) if has_depths else None,
+            raw=column("raw", k, 2),
+            depths=column("depths", k) if has_depths else None,
         )
+
+
+def _parsed(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _kind(value: Any, kind: type[T], name: str) -> T:
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} is {type(value).__name__}, not {kind.__name__}")
+    return value
+
+
+def _number(value: Any, name: str, low: float, high: float) -> Any:
+    """An int or float within bounds, as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ValueError(f"{name} is no number from {low:g} to {high:g}")
+    return value
+
+
+def _whole(value: Any, name: str, low: int, high: int) -> int:
+    return _kind(_number(value, name, low, high), int, name)
+
+
+def _state(value: Any) -> str:
+    if value not in (NEW, TRACKED, LOST):
+        raise ValueError(f"state is {value!r}, not {NEW}, {TRACKED} or {LOST}")
+    return str(value)
+
+
+def _skeleton(data: dict[str, Any]) -> Skeleton:
+    def pairs(name: str) -> tuple[tuple[int, int], ...]:
+        return tuple(
+            (_whole(a, name, 0, _MOST_PX), _whole(b, name, 0, _MOST_PX))
+            for a, b in data.get(name, ())
+        )
+
+    return Skeleton(
+        name=_kind(data["name"], str, "skeleton"),
+        keypoints=tuple(
+            _kind(each, str, "keypoints") for each in _kind(data["keypoints"], list, "keypoints")
+        ),
+        flip_pairs=pairs("flip_pairs"),
+        limbs=pairs("limbs"),
+        sigmas=tuple(_number(each, "sigmas", _LEAST, _MOST) for each in data.get("sigmas", ())),
+    )
+
+
+def _camera(data: Any) -> Camera:
+    camera = Camera.from_json(_kind(data, dict, "camera"))
+    for number in (*camera.focal, camera.distance_m):
+        _number(number, "camera", _LEAST, _MOST)
+    for number in camera.centre:
+        _number(number, "camera", -_MOST, _MOST)
+    return camera
 
 
 def states(tracks: Tracks) -> tuple[str, ...]:

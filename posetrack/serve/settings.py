@@ -125,6 +125,12 @@ class StreamSource(Section):
     mask: str | None = None
 
 
+class StreamDetector(DetectorSettings):
+    """Who looks for people, every frame or less often; a detector that never runs is for files."""
+
+    interval: Annotated[int, Field(ge=1)] = DetectorSettings().interval
+
+
 def _needs(one: str, other: str) -> dict[str, Any]:
     """JSON schema: where the one is a number, so is the other."""
 
@@ -181,7 +187,7 @@ class TrackingOptions(Section):
 
     source: StreamSource = StreamSource()
     live: LiveOptions = LiveOptions()
-    detector: DetectorSettings = DetectorSettings()
+    detector: StreamDetector = StreamDetector()
     pose: PoseSettings = PoseSettings()
     reid: ReidSettings = ReidSettings()
     tracker: dict[str, Any] = Field(default_factory=dict)

@@ -175,6 +175,8 @@ def _tracks(recording: Recording) -> Iterator[dict[str, Any]]:
     ids, starts = np.unique(rows.ids[order], return_index=True)
     places = np.searchsorted(recording.frames, rows.frame[order])
     lost, scores = (rows.states == LOST)[order], rows.scores.mean(axis=1)[order]
+    if not len(ids):
+        return
     breaks = (np.diff(places) != 1) | (lost[1:] != lost[:-1])
     for track_id, begin, end in zip(ids, starts, [*starts[1:], len(order)], strict=True):
         cuts = begin + 1 + np.flatnonzero(breaks[begin : end - 1])

@@ -141,7 +141,7 @@ def test_another_address_opens_the_stream_anew_and_ids_go_on(
     ("patch", "reason"),
     [
         ({"detector": {"intervall": 1}}, "unknown key 'detector.intervall': did you mean"),
-        ({"detector": {"interval": 0}}, "detector.interval is 0: give 1"),
+        ({"detector": {"interval": 0}}, "detector.interval: input should be greater"),
         ({"tracker": {"max_boxes": 0}}, "tracker: max_boxes is 0: give a whole number"),
         ({"tracker": {"keypoint_sigmas": [0.1]}}, "keypoint_sigmas has 1 values but coco 17"),
         ({"source": {"region": "9,9,8,8,7"}}, "region '9,9,8,8,7': give a rectangle"),

@@ -12,6 +12,7 @@ import httpx
 import numpy as np
 import pytest
 from clips import frame_number, make_clip, make_images
+from revision.paths import line, recording, walker
 from view.conftest import FRAMES, Case
 
 from posetrack.cli.main import main
@@ -55,6 +56,17 @@ def client_of() -> Iterator[Callable[..., Client]]:
     for client in made:
         if client.opened.stills is not None:
             client.opened.stills.close()
+
+
+def test_a_run_without_people_is_shown(tmp_path: Path, client_of: Callable[..., Client]) -> None:
+    file = tmp_path / "nobody.jsonl"
+    recording([walker(1, line(0, 0), np.arange(3))], 3).write(file)
+    lines = file.read_text().splitlines()
+    empty = '{"frame":0,"pts_s":0.0,"detector":true,"people":[]}'
+    file.write_text(f"{lines[0]}\n{empty}\n")
+    client = client_of(file)
+    assert client.get("/v1/tracks").json()["tracks"] == []
+    assert client.get("/v1/people?first=0&count=5").json() == {"people": [[]]}
 
 
 def number_of(answer: httpx.Response) -> int:

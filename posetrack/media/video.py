@@ -24,6 +24,10 @@ CONTAINERS = {
     ".mkv": "matroska",
     ".ts": "mpegts",
 }
+_IN_PIECES = {"movflags": "hybrid_fragmented+delay_moov"}
+MUXERS = {"mp4": _IN_PIECES, "mov": _IN_PIECES}
+"""These are written in pieces, one from key frame to key frame, so that what a killed process or a
+power failure leaves is a video; at the end they become ordinary files."""
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower")
 SINGLE_THREAD_PX = 1280 * 720
 
@@ -84,7 +88,8 @@ class VideoSink:
         """Create the file and the encoder."""
         self._part = PartFile(self.path, source=self._source.path)
         try:
-            self._container = av.open(self._part, "w", format=CONTAINERS[self.path.suffix.lower()])
+            kind = CONTAINERS[self.path.suffix.lower()]
+            self._container = av.open(self._part, "w", format=kind, options=MUXERS.get(kind, {}))
             self._add_video()
             if self._keep_audio and self._source.has_audio and self._source.path is not None:
                 self._audio = AudioCopy(self._source.path, self._container)

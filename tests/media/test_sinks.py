@@ -201,6 +201,34 @@ def test_an_interrupted_run_leaves_a_playable_file(tmp_path):
     assert sound_s == pytest.approx(1.2, abs=0.06)
 
 
+KILLED = """
+import os, sys
+from pathlib import Path
+import numpy as np
+from posetrack.media.source import open_source
+from posetrack.media.video import VideoSink
+from posetrack.skeletons import load_skeleton
+from posetrack.types import Result, Tracks
+folder = Path(sys.argv[1])
+source = open_source(folder / "a.mp4")
+sink = VideoSink(folder / "b.mp4", source)
+people = Tracks.empty(load_skeleton("coco"))
+sink.open()
+for frame in source:
+    sink.write(Result(frame, people, np.zeros((0, 17, 2), np.float32), True), frame.image)
+os._exit(9)
+"""
+
+
+def test_a_killed_process_leaves_a_playable_part(tmp_path):
+    clips.make_clip(tmp_path / "a.mp4", frames=600, size=(64, 48))
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
+    assert done.returncode == 9
+    _, _, times, _ = probe(tmp_path / "b.mp4.part")
+    assert len(times) == 500  # a key frame every 250
+    assert times[-1] == pytest.approx(499 / 25, abs=1e-3)
+
+
 def test_a_failed_run_leaves_nothing(tmp_path):
     clip = clips.make_clip(tmp_path / "a.mp4", frames=20)
     with open_source(clip) as source:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -54,6 +55,8 @@ def write(path: Path, figures: dict[str, Any]) -> None:
 
 def commit() -> str:
     """The commit that was measured; ``-dirty`` where tracked code differs from it."""
+    if shutil.which("git") is None:
+        return "unknown"
     git = ["git", "-C", str(REPOSITORY), "describe", "--always", "--exclude=*", "--dirty"]
     found = subprocess.run(git, capture_output=True, text=True, check=False)
     return found.stdout.strip() or "unknown"

@@ -31,6 +31,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,10 @@ from tiny_models import make_models
 
 NEVER_READ = 4
 LEAST_FRAMES = 100
+CUT = (OSError, WebSocketException, httpx.HTTPError)
+"""What ends a connection, also where a pause of everything ran into the time limits of a side."""
 _POLL_S = 0.1
+_PATIENCE_S = 600.0
 _SILENCE_S = 10.0
 _DRAIN_S = 10.0
 
@@ -85,9 +89,10 @@ class Listeners:
     def __init__(self, daemon: RunningDaemon, names: list[str]) -> None:
         self.heard = {"websocket": 0, "events": 0, "sse": 0, "preview": 0, "metrics": 0}
         self.again = 0
-        self._daemon, self._names = daemon, names
+        self._daemon = daemon
         self._over = threading.Event()
         self._silent: list[ClientConnection] = []
+        self._next = cycle(names)
         first = f"/v1/streams/{names[0]}"
         self._threads = [
             *(self._thread(self._websocket, "websocket", f"/v1/streams/{n}/poses") for n in names),
@@ -101,10 +106,10 @@ class Listeners:
         """One of those that never read goes without a farewell, and another comes."""
         if self._silent:
             self._silent.pop(0).socket.close()
-        while len(self._silent) < NEVER_READ:
-            name = self._names[len(self._silent) % len(self._names)]
-            path = f"/v1/streams/{name}/poses"
-            self._silent.append(connect(self._url(path), ping_interval=None))
+        for _ in range(NEVER_READ - len(self._silent)):
+            url = self._url(f"/v1/streams/{next(self._next)}/poses")
+            with suppress(*CUT):
+                self._silent.append(connect(url, ping_interval=None))
 
     def __enter__(self) -> Listeners:
         for thread in self._threads:
@@ -122,8 +127,7 @@ class Listeners:
     def _thread(self, read: Callable[..., None], kind: str, path: str) -> threading.Thread:
         def again_and_again() -> None:
             while not self._over.is_set():
-                # A pause of everything runs into the time limits of both sides.
-                with suppress(OSError, WebSocketException, httpx.HTTPError):
+                with suppress(*CUT):
                     read(kind, path)
                 if not self._over.wait(0.2):
                     self.again += 1
@@ -155,26 +159,22 @@ class Listeners:
                 self.heard[kind] += 1
 
 
-def ask(daemon: RunningDaemon, method: str, path: str, **more: Any) -> Any:
+def ask(daemon: RunningDaemon, method: str, path: str, **more: Any) -> httpx.Response:
     """What the daemon answers; asked again where a pause of everything cut the connection."""
     for _ in range(5):
         with suppress(httpx.TransportError):
             answer = daemon.http.request(method, path, **more)
-            break
+            # Asked twice, a recording is what it shall be already.
+            return answer if answer.status_code == 409 else answer.raise_for_status()
         time.sleep(0.5)
-    else:
-        raise RuntimeError(
-            f"the daemon does not answer; its log ends: {daemon.log.read_text()[-2000:]}"
-        )
-    if answer.status_code != 409:  # asked twice: it is so already
-        answer.raise_for_status()
-    return answer.json() if answer.content else None
+    log = daemon.log.read_text()
+    raise RuntimeError(f"the daemon does not answer; its log ends: {log[-2000:]}")
 
 
 def figures(daemon: RunningDaemon) -> dict[str, int]:
     """Frames published and lost by all streams, and what was lost to listeners."""
-    shown = ask(daemon, "GET", "/v1/streams")["streams"]
-    text = httpx.get(f"{daemon.address}/metrics", timeout=30).text.splitlines()
+    shown = ask(daemon, "GET", "/v1/streams").json()["streams"]
+    text = ask(daemon, "GET", "/metrics").text.splitlines()
     counted = [line.rpartition(" ") for line in text if line.startswith("posetrack_client_")]
     return {
         "frame": sum(each["frames"] for each in shown),
@@ -188,7 +188,7 @@ def figures(daemon: RunningDaemon) -> dict[str, int]:
 
 def published(daemon: RunningDaemon) -> int:
     """Frames of all streams so far."""
-    return sum(each["frames"] for each in ask(daemon, "GET", "/v1/streams")["streams"])
+    return sum(each["frames"] for each in ask(daemon, "GET", "/v1/streams").json()["streams"])
 
 
 @contextmanager
@@ -198,7 +198,7 @@ def recorded(daemon: RunningDaemon, name: str, *, drawn: bool) -> Iterator[None]
     ask(daemon, "POST", path, json={"video": True, "records": True, "drawn": drawn})
     yield
     ask(daemon, "POST", f"{path}/stop", timeout=60)
-    for file in ask(daemon, "GET", path)["files"]:
+    for file in ask(daemon, "GET", path).json()["files"]:
         ask(daemon, "DELETE", f"{path}/{file['name']}")
 
 
@@ -237,14 +237,15 @@ def soak(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
         data = settings(models, folder / "media", 0, streams=made)
         data["defaults"]["watch"]["stall_s"] = 5.0
         with running(data, folder / "daemon") as daemon:
-            daemon.wait_running(*names)
+            for name in names:
+                wait_until(lambda n=name: daemon.stream(n)["state"] == "running", name, _PATIENCE_S)
             process = daemon.process.pid
             before = held(process)
             with Listeners(daemon, names) as listeners:
                 rows = walk(daemon, names, args.frames, pauses, listeners)
             after = given_back(daemon, before)
             began = pauses.clock_s()
-            daemon.stop()
+            daemon.stop(patience_s=_PATIENCE_S)
             ended_s = pauses.clock_s() - began
             status = daemon.process.returncode
             log = daemon.log.read_text().splitlines()
@@ -284,7 +285,7 @@ def given_back(daemon: RunningDaemon, before: dict[str, float]) -> dict[str, flo
         return all(now[what] <= before[what] for what in ("threads", "files"))
 
     with suppress(AssertionError):
-        wait_until(is_back, "threads and files are given back", 30)
+        wait_until(is_back, "threads and files are given back", 60)
     return held(daemon.process.pid)
 
 

@@ -184,7 +184,7 @@ class DaemonFollower(Follower):
     def _watch(self) -> None:
         with httpx.Client(base_url=self._address, timeout=10) as http:
             while not self._over.is_set():
-                with suppress(httpx.TransportError):
+                with suppress(httpx.HTTPError):
                     self.shown = http.get(self._path).raise_for_status().json()
                     if self.states[-1:] != [self.state]:
                         self.states.append(self.state)

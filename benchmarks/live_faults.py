@@ -270,7 +270,7 @@ def of_daemon(
             stream.end()
         told["again"] = [stream.again for stream in streams]
         told["ended_by_itself"] = daemon.process.poll() is not None
-        told["closed_s"] = daemon.stop()
+        told["closed_s"] = daemon.stop(patience_s=600)
         told["exit_status"] = daemon.process.returncode
         log = daemon.log.read_text().splitlines()
         told["log_errors"] = [line for line in log if " error " in line or "Traceback" in line]

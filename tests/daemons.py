@@ -77,11 +77,11 @@ class RunningDaemon:
         for name in names:
             wait_until(lambda name=name: self.stream(name)["state"] == "running", f"{name} runs")
 
-    def stop(self, number: int = signal.SIGTERM) -> float:
+    def stop(self, number: int = signal.SIGTERM, *, patience_s: float = 20) -> float:
         """Seconds until it has ended."""
         begin = time.monotonic()
         self.process.send_signal(number)
-        self.process.wait(20)
+        self.process.wait(patience_s)
         return time.monotonic() - begin
 
     @property

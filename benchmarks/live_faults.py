@@ -306,7 +306,7 @@ def soak(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     if clip is not None:
         picture = next(islice(demo.frames(), 30, None))
         write_clip(clip, iter([picture] * 5), size=demo.SIZE, fps=demo.FPS)
-    models = Models(Path(args.det), Path(args.pose), Path())
+    models = Models(Path(args.det), Path(args.pose), reid=Path(), deep=Path())
     if args.gstreamer:
         models = make_models(folder)
     told: dict[str, Any] = {}

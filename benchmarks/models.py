@@ -3,11 +3,13 @@
     python benchmarks/models.py                 # all of it, some ten minutes on a quiet machine
     python benchmarks/models.py --no-latency    # the first columns alone
     python benchmarks/models.py --only rtmw
+    python benchmarks/models.py --page          # measure nothing, write the table anew
 
 Each network of the zoo is built with fresh weights, which take as long as trained ones, exported
 as `posetrack models pull` would, and run by ONNX Runtime on one thread and on two: the median time
-of one picture or person. GMAC are multiply-adds of one input. The accuracy is what the card of the
-model says its makers published. With ``--no-latency`` or ``--only`` figures measured before stay.
+of one picture or person. GMAC are multiply-adds of one input. Accuracy and recipe are those of the
+model's card: what its makers published, and what trains the same network here. With
+``--no-latency`` or ``--only`` figures measured before stay.
 """
 
 from __future__ import annotations
@@ -38,6 +40,8 @@ from posetrack.training.export import export_onnx
 
 DOCS = report.REPOSITORY / "docs" / "models.md"
 BEGIN, END = "<!-- models: begin -->", "<!-- models: end -->"
+COLUMNS = ("model", "input", "outputs", "parameters, M", "GMAC", "published")
+COLUMNS += ("ms, 1 / 2 threads", "recipe")
 SECONDS, LEAST = 3.0, 5
 
 
@@ -134,19 +138,26 @@ def _accuracy(card: ModelCard) -> str:
     return f"{best.metric} {best.value:g} ({best.on})"
 
 
+def _recipe(card: ModelCard) -> str:
+    return f"`{Path(card.recipe).stem}`" if card.recipe else "-"
+
+
 def table(rows: list[Row]) -> str:
     """The rows as Markdown."""
+    cards = {entry.name: entry.card for entry in zoo.list_models()}
     lines = [
-        "| model | input | outputs | parameters, M | GMAC | published | ms, 1 / 2 threads |",
-        "|---|---|---|---|---|---|---|",
+        f"| {' | '.join(COLUMNS)} |",
+        f"|{len(COLUMNS) * '---|'}",
     ]
     for row in rows:
+        accuracy = "<br>".join(_accuracy(cards[name]) for name in row.names)
+        recipes = "<br>".join(dict.fromkeys(_recipe(cards[name]) for name in row.names))
         known = row.ms_1_thread is not None
         times = f"{row.ms_1_thread:g} / {row.ms_2_threads:g}" if known else "-"
         lines.append(
             f"| {'<br>'.join(f'`{name}`' for name in row.names)} | {row.input} | {row.outputs} "
-            f"| {row.parameters / 1e6:.2f} | {row.gmac:.2f} | {'<br>'.join(row.accuracy)} "
-            f"| {times} |"
+            f"| {row.parameters / 1e6:.2f} | {row.gmac:.2f} | {accuracy} "
+            f"| {times} | {recipes} |"
         )
     return "\n".join(lines)
 
@@ -156,12 +167,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Size, work and time of every model of the zoo")
     parser.add_argument("--only", default="", help="models whose name contains this")
     parser.add_argument("--no-latency", action="store_true", help="do not time anything")
+    parser.add_argument("--page", action="store_true", help="measure nothing, write the page")
     parser.add_argument("--json", type=Path, default=report.RESULTS / "models.json")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     known: dict[str, Any] = {}
     if options.json.is_file():
         known = {row["names"][0]: row for row in json.loads(options.json.read_text())["models"]}
+    rows = [] if options.page else measured(options, known)
+    if rows:
+        known |= {row.names[0]: asdict(row) for row in rows}
+        report.write(options.json, {"models": list(known.values())})
+    if options.only:
+        print(table(rows))
+        return
+    every = sorted((Row(**row) for row in known.values()), key=_order)
+    text = DOCS.read_text("utf-8")
+    page = re.sub(f"{BEGIN}.*{END}", f"{BEGIN}\n{table(every)}\n{END}", text, flags=re.DOTALL)
+    DOCS.write_text(page, "utf-8")
+
+
+def measured(options: argparse.Namespace, known: dict[str, Any]) -> list[Row]:
+    """A row a network of the zoo, in the table's order."""
     rows = []
     for cards in cards_by_network(options.only).values():
         before = known.get(cards[0].name, {})
@@ -169,15 +196,11 @@ def main() -> None:
         row = rows[-1]
         print(row.names[0], f"{row.parameters:,}", row.gmac, row.ms_1_thread, flush=True)
         gc.collect()
-    rows.sort(key=lambda row: (row.task, row.outputs, row.gmac))
-    known |= {row.names[0]: asdict(row) for row in rows}
-    report.write(options.json, {"models": list(known.values())})
-    if options.only:
-        print(table(rows))
-        return
-    text = DOCS.read_text("utf-8")
-    page = re.sub(f"{BEGIN}.*{END}", f"{BEGIN}\n{table(rows)}\n{END}", text, flags=re.DOTALL)
-    DOCS.write_text(page, "utf-8")
+    return sorted(rows, key=_order)
+
+
+def _order(row: Row) -> tuple[str, int, float]:
+    return row.task, row.outputs, row.gmac
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import torch
 from training import drawn
 
 from posetrack import zoo
+from posetrack.cards import ModelCard
 from posetrack.networks import build
 from posetrack.resources import configs_dir
 from posetrack.skeletons import load_skeleton
@@ -138,3 +139,29 @@ def test_what_a_shipped_recipe_starts_from_is_in_the_zoo_or_made_by_another(path
         known = name in zoo_names if run is None else (path.parent / f"{run[1]}.yaml").is_file()
         assert known, name
     assert f"posetrack train configs/train/{path.stem}.yaml" in text
+
+
+CARDS = [entry.card for entry in zoo.list_models() if entry.origin == "zoo" and entry.card.recipe]
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
+def test_the_recipe_of_a_card_trains_the_network_of_the_card(card: ModelCard) -> None:
+    recipe = read_recipe(configs_dir().parent / card.recipe, [])
+    assert recipe.model.architecture == card.architecture
+    assert recipe.model.input_size == card.input.size
+    if card.task == "pose":
+        names = load_skeleton(recipe.model.skeleton).keypoints
+        assert len(names) == len(card.keypoints)
+        assert recipe.model.skeleton == card.skeleton or names == card.keypoints.keypoints
+    elif recipe.model.classes != "all":
+        assert recipe.model.classes == card.labels
+
+
+def test_the_weights_of_joints_can_be_left_out(tmp_path: Path) -> None:
+    drawn.write_set(tmp_path, 2)
+    weights = []
+    for joint_weights in (True, False):
+        task = make_task(drawn.recipe(tmp_path, model={"joint_weights": joint_weights}))
+        weights.append(task.samples(0, stage2=False)[0][-1])
+    assert weights[0].max() == pytest.approx(1.5), "wrists and ankles of COCO"
+    assert weights[1].unique().tolist() == [1.0]

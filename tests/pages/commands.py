@@ -43,7 +43,7 @@ CANNOT_RUN = {
     r"^posetrack .*\.pth": "what hours of training leave (tests/end_to_end trains)",
     r"^posetrack bench": "minutes of measuring (tests/cli runs it)",
     r"^posetrack synth [a-z]": "half a minute of drawing (tests/test_synth.py draws)",
-    r"^posetrack .*h3wb": "somebody else's data",
+    r"^posetrack .*(h3wb|coco_wholebody|halpe)": "somebody else's data",
     r"^posetrack tracks space": "records of a 3D model, so the network",
     r"^python benchmarks/": "minutes of measuring: its file and options exist",
     r"^(\S*/)?pip (un)?install": "an environment to change: what it installs is known",

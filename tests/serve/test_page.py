@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import avatars
 import httpx
 import pytest
 from browsers import PATIENCE_S, drawn, headless, is_complaint, wait_until
@@ -268,26 +269,100 @@ def test_graphs_show_rates_stages_and_drops(models: Models, tmp_path: Path, open
         )
 
 
-def test_a_person_with_depths_stands_in_space(
+def test_people_with_depths_stand_on_a_floor_as_tall_as_people_are(
     models: Models, tmp_path: Path, open_page: Any
 ) -> None:
+    names = [*avatars.LIMBS["LeftUpperLeg"], "left_ankle", "right_ankle", "left_shoulder"]
+    figure = avatars.seen({})
+    points = figure.keypoints[[avatars.SKELETON.keypoints.index(name) for name in names]]
+
+    def person(track_id: int, larger: float, seen: int) -> dict[str, Any]:
+        keypoints = [[x * larger, y * larger, 1.0] for x, y in points[:seen].tolist()]
+        rest = [[0, 0, 0.0]] * (len(names) - seen)
+        box = [*(larger * points.min(axis=0)), *(larger * points.max(axis=0))]
+        return {"id": track_id, "bbox": box, "keypoints": keypoints + rest, "depths": [0.1] * 5}
+
+    message = {"size": [1280, 720], "people": [person(1, 1, 5), person(2, 0.5, 5), person(3, 1, 2)]}
     with daemon_of(models, tmp_path, 0) as daemon:
         page = open_page(daemon)
-        near, far = page.evaluate(
-            """async () => {
-              const { inSpace } = await import("/page/space.js");
-              const person = (id, height) => ({
-                id, bbox: [300, 100, 400, 100 + height], depths: [0, 0.5],
-                keypoints: [[350, 100 + height, 1], [350, 100, 1]],
-              });
-              const message = { size: [640, 480], people: [person(1, 340), person(2, 170)] };
-              return inSpace(message).map(({ points }) => points);
-            }"""
+        near, far, half = page.evaluate(
+            """async ([message, names]) => {
+              const { Space } = await import("/page/space.js");
+              return new Space().place(message, names, 0.3).map(({ points }) => points);
+            }""",
+            [message, names],
         )
-        assert near[0][1] == far[0][1] == 0  # feet on the floor
-        assert near[1][1] == pytest.approx(1.7)  # as tall as people are
-        assert near[1][2] - near[0][2] == pytest.approx(0.5)  # the head half a metre behind
-        assert far[0][2] - near[0][2] == pytest.approx(640 / 100 - 640 / 200)
+    assert near[0][1] - near[2][1] == pytest.approx(0.491 * 1.7, rel=0.01)  # as long as legs are
+    assert near[2][1] == far[2][1] == pytest.approx(0.039 * 1.7)  # ankles of feet on the floor
+    assert far[0][1] == pytest.approx(near[0][1])
+    assert half[0][1] == pytest.approx(0.53 * 1.7)  # of whom the feet are out of sight
+    assert far[0][2] - near[0][2] == pytest.approx(1280 / 300, rel=0.01)  # twice as far away
+    assert near[0][0] - near[3][0] == pytest.approx(0.188, rel=0.02)
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_the_view_in_space_is_turned_by_dragging_and_brought_nearer(
+    models: Models, tmp_path: Path, open_page: Any, phone: bool
+) -> None:
+    small = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
+    deep = {
+        "detector": {"model": str(models.det)},
+        "pose": {"model": str(models.deep)},
+        "watch": {"stall_s": 1.0, "backoff_s": 0.2, "longest_backoff_s": 0.5},
+    }
+    with daemon_of(models, tmp_path, defaults=deep) as daemon:
+        page = open_page(daemon, **(small if phone else {}))
+        wait_until(lambda: drawn(page, "overlay"), "somebody is drawn")
+        page.get_by_role("button", name="3D").click()
+        wait_until(lambda: drawn(page, "picture") == "", "the picture makes way")
+        daemon.http.patch("/v1/streams/s0", json={"enabled": False})
+        wait_until(lambda: state_of(page) == "stopped", "nobody moves any more")
+        front = settled(page)
+        box = page.locator("#view").bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= page.viewport_size["width"]
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        sides = {front}
+        for _ in range(2):  # the first drag takes a hint away too
+            if phone:
+                touch(page, [(x, y)], [(x + 90, y + 20)])
+            else:
+                page.mouse.move(x, y)
+                page.mouse.down()
+                page.mouse.move(x + 90, y + 20, steps=3)
+                page.mouse.up()
+            sides.add(side := settled(page))
+        assert len(sides) == 3
+        if phone:
+            touch(page, [(x - 20, y), (x + 20, y)], [(x - 60, y), (x + 60, y)])
+        else:
+            page.mouse.wheel(0, -300)
+        near = settled(page)
+        assert near != side
+        page.locator("#view").focus()
+        page.keyboard.press("ArrowLeft")
+        assert settled(page) != near
+
+
+def touch(page: Any, *steps: list[tuple[float, float]]) -> None:
+    """Fingers put down at the first places, drawn to the others, and taken away."""
+    fingers = page.context.new_cdp_session(page)
+    for number, places in enumerate((*steps, [])):
+        kind = "touchEnd" if not places else "touchMove" if number else "touchStart"
+        points = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(places)]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+
+def settled(page: Any) -> str:
+    """The pixels of the scene once they are those of the frame before."""
+    last = [""]
+
+    def same() -> bool:
+        before, last[0] = last[0], drawn(page, "overlay")
+        return bool(before) and before == last[0]
+
+    wait_until(same, "it comes to rest")
+    return last[0]
 
 
 def test_nothing_of_the_page_comes_from_elsewhere_or_is_markup_from_text() -> None:

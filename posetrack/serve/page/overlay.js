@@ -135,16 +135,20 @@ function stroke(context, colour, width, edge) {
 }
 
 function drawTag(context, { id, name, bbox: [x0, y0] }, unit) {
+  tag(context, name ? `${id} ${name}` : String(id), idColour(id), x0, y0, unit);
+}
+
+/** Text on a plate over (x, y): its left end there, or `share` of its width to the left. */
+export function tag(context, text, colour, x, y, unit, share = 0) {
   const size = 13 * unit;
   context.font = `600 ${size}px system-ui, sans-serif`;
   context.textBaseline = "middle";
-  const text = name ? `${id} ${name}` : String(id);
   const width = context.measureText(text).width + size;
-  const top = Math.max(0, y0 - 1.6 * size);
-  context.fillStyle = idColour(id);
+  const [left, top] = [x - share * width, Math.max(0, y - 1.6 * size)];
+  context.fillStyle = colour;
   context.beginPath();
-  context.roundRect(x0, top, width, 1.4 * size, 5 * unit);
+  context.roundRect(left, top, width, 1.4 * size, 5 * unit);
   context.fill();
   context.fillStyle = "#101214";
-  context.fillText(text, x0 + size / 2, top + 0.73 * size);
+  context.fillText(text, left + size / 2, top + 0.73 * size);
 }

@@ -4,8 +4,10 @@
 import { find, make, reconcile, say } from "./dom.js";
 import { clock, duration, ms, people } from "./format.js";
 import { listen, watch } from "./live.js";
+import { Orbit } from "./orbit.js";
 import { drawPeople, idColour, Trails } from "./overlay.js";
-import { Camera, drawSpace, hasDepths } from "./space.js";
+import { drawScene } from "./scene.js";
+import { hasDepths, Space } from "./space.js";
 
 const KEPT = 120; // messages that wait for their picture
 const PICTURES_S = 3; // without a picture for so long, messages are drawn by themselves
@@ -25,6 +27,8 @@ export class View {
   #overlay = true;
   #hidesFaces = null; // of the pictures that come; null while none are asked for
   #trails = new Trails();
+  #space = new Space();
+  #placed = { of: null, people: [] };
   #peopleAt = 0;
 
   constructor() {
@@ -33,7 +37,7 @@ export class View {
     this.overlay = find("overlay").getContext("2d");
     this.tracking = null;
     this.stream = null;
-    this.camera = new Camera(
+    this.orbit = new Orbit(
       this.place,
       () => this.#inSpace,
       () => this.#schedule(),
@@ -60,6 +64,9 @@ export class View {
     this.#picture?.bitmap.close();
     this.#latest = this.#picture = null;
     this.#trails = new Trails();
+    this.#space = new Space();
+    this.#placed = { of: null, people: [] };
+    this.orbit.forget();
     for (const { canvas } of [this.picture, this.overlay]) canvas.width = canvas.height = 0;
     find("people").replaceChildren();
   }
@@ -169,7 +176,8 @@ export class View {
     this.overlay.clearRect(0, 0, width, height);
     if (this.#inSpace) {
       this.picture.clearRect(0, 0, width, height);
-      if (message) drawSpace(this.overlay, message, { skeleton, threshold, drawing }, this.camera);
+      this.#place(message, skeleton?.keypoints ?? [], threshold);
+      drawScene(this.overlay, this.#placed.people, { skeleton, drawing }, this.orbit);
       return;
     }
     this.#drawPicture(drawing.background, width, height);
@@ -179,6 +187,14 @@ export class View {
     this.overlay.scale(scale, scale);
     const unit = window.devicePixelRatio / scale;
     drawPeople(this.overlay, message, { drawing, skeleton, threshold, unit, trails: this.#trails });
+  }
+
+  /** Put the people of a message into space, once. */
+  #place(message, names, threshold) {
+    if (message === null || message === this.#placed.of) return;
+    const people = this.#space.place(message, names, threshold);
+    this.orbit.follow(people.flatMap(({ points, seen }) => points.filter((_, k) => seen[k])));
+    this.#placed = { of: message, people };
   }
 
   /** The message of the frame that the picture shows, or the last one before it. */

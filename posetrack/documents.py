@@ -15,7 +15,6 @@ from pydantic import BaseModel, ValidationError
 
 from posetrack.errors import ConfigError, PosetrackError
 
-
 MOST_VALUES, DEEPEST = 100_000, 64
 """Of one file: a few lines of aliases can stand for more values than any memory holds."""
 

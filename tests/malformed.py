@@ -24,7 +24,15 @@ ODD: tuple[float, ...] = (
 
 _PIECES: tuple[bytes, ...] = (
     *(b"", b"\x00", b"\xff\xfe", b"\n", b"{", b"}", b"[", b"]", b'"', b",", b":", b"NaN", b"-"),
-    *(b"1e999", b"9" * 400, b"[" * 3000, b'{"a":' * 400, b"\xed\xa0\x80", b"&a [*a]", b"!!python/x"),
+    *(
+        b"1e999",
+        b"9" * 400,
+        b"[" * 3000,
+        b'{"a":' * 400,
+        b"\xed\xa0\x80",
+        b"&a [*a]",
+        b"!!python/x",
+    ),
 )
 
 

@@ -18,7 +18,7 @@ _SAME_RATE = 0.01
 _MOST_VALUES = 2**28
 """2 GiB for each coordinate."""
 _EASY_FRAMES, _SPARSEST = 100_000, 1000
-"""An hour; and how many frames there may be for one that is: a wrong number asks for endless rows."""
+"""An hour; and how many frames for one that is there: a wrong number asks for endless rows."""
 
 
 @dataclass(frozen=True, slots=True)

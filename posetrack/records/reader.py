@@ -47,4 +47,5 @@ def _records(file: TextIO, path: Path, keypoints: int) -> Iterator[Record]:
                         stacklevel=2,
                     )
                     return
-                raise SourceError(f"{path}:{number} is not a record: {error}") from error
+                reason = f"{error} is missing" if isinstance(error, KeyError) else error
+                raise SourceError(f"{path}:{number} is not a record: {reason}") from error

@@ -16,6 +16,22 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """What would begin a line of its own, or tell a terminal something; strangers may send it."""
 
 
+_OF_CLIENTS = frozenset(
+    {
+        "Invalid HTTP request received.",
+        "Invalid UTF-8 sequence received from client.",
+        "ASGI callable returned without completing handshake.",
+        "Unsupported upgrade request.",
+    }
+)
+"""What the web server says of what strangers send: as often as they like, one even with a trace."""
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a line says something about the daemon."""
+    return record.msg not in _OF_CLIENTS
+
+
 class _Line(logging.Formatter):
     """``2026-01-31T12:00:00.123Z info door: running``."""
 
@@ -67,4 +83,5 @@ def start_logging(settings: LogSettings) -> None:
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler] if name != "uvicorn.error" else []
         logger.setLevel(level)
+        logger.addFilter(_is_ours)
     log.propagate = logging.getLogger("uvicorn").propagate = False

@@ -12,7 +12,8 @@ import httpx
 import numpy as np
 import pytest
 from clips import frame_number, make_clip, make_images
-from revision.paths import line, recording, walker
+from revision.paths import line as straight
+from revision.paths import recording, walker
 from view.conftest import FRAMES, Case
 
 from posetrack.cli.main import main
@@ -60,7 +61,7 @@ def client_of() -> Iterator[Callable[..., Client]]:
 
 def test_a_run_without_people_is_shown(tmp_path: Path, client_of: Callable[..., Client]) -> None:
     file = tmp_path / "nobody.jsonl"
-    recording([walker(1, line(0, 0), np.arange(3))], 3).write(file)
+    recording([walker(1, straight(0, 0), np.arange(3))], 3).write(file)
     lines = file.read_text().splitlines()
     empty = '{"frame":0,"pts_s":0.0,"detector":true,"people":[]}'
     file.write_text(f"{lines[0]}\n{empty}\n")

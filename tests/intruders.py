@@ -7,6 +7,7 @@ rule. What only shows in the end (memory, files, threads, the log) `Intruder.aft
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import socket
@@ -27,6 +28,7 @@ PATHS = (
 )
 LIVE = ("/v1/streams/s0/poses", "/v1/streams/s0/events", "/v1/events")
 OPEN = ("/", "/healthz", "/readyz", "/v1/session")
+SLOW_S = 5.0
 PASSWORD = "Hunter2Hunter2"
 """Of addresses that are sent; it must be seen nowhere."""
 
@@ -124,7 +126,10 @@ class Intruder:
 
     def try_one(self, kind: str, seed: int) -> list[str]:
         """What is wrong after case `seed` of a kind."""
+        before_s = self._processor_s()
         found = list(self.kinds[kind](random.Random(f"{kind}:{seed}")))
+        if (took_s := self._processor_s() - before_s) > SLOW_S:
+            found.append(f"it cost {took_s:.0f} s of the daemon's processor time")
         if self._daemon.process.poll() is not None:
             found.append("the daemon has ended")
         return found
@@ -187,7 +192,13 @@ class Intruder:
                         "Cookie: posetrack_session=" + "x" * 4000,
                         "X" * 40_000,
                     ),
-                    *("Cookie: ;;=;\x00", "Origin: http://evil.org", "X: y\r\n folded", ": empty"),
+                    *(
+                        "Cookie: ;;=;\x00",
+                        'Cookie: a="' + "\\" * 30_000 + '"',
+                        "Origin: http://evil.org",
+                        "X: y\r\n folded",
+                        ": empty",
+                    ),
                 ),
                 k=rng.randrange(6),
             ),
@@ -389,6 +400,10 @@ class Intruder:
         text = self._daemon.http.get("/metrics").text
         rows = [row for row in text.splitlines() if row.startswith("posetrack_clients{")]
         return sum(float(row.split()[-1]) for row in rows)
+
+    def _processor_s(self) -> float:
+        stat = Path(f"/proc/{self._daemon.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
 
     def _memory_mib(self) -> float:
         status = Path(f"/proc/{self._daemon.process.pid}/status").read_text()

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from posetrack.serve.gate import network_of
 from posetrack.serve.settings import LimitSettings
 
 HEAD_BYTES = 32 * 1024
@@ -47,7 +48,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Refused without a word where there are too many."""
         super().connection_made(transport)
-        self._address = self.client[0] if self.client else "unknown"
+        self._address = network_of(self.client[0] if self.client else "")
         self._known[self._address] += 1
         if self._known.total() > self._most or self._known[self._address] > self._most_of_address:
             transport.abort()

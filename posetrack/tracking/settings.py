@@ -30,13 +30,17 @@ Smoothing: TypeAlias = Literal["one_euro", "none"]
 SpeedUnit: TypeAlias = Literal["person", "pixels"]
 
 
+_MOST = 1e9
+"""Of settings without another limit; their squares are numbers still."""
+
+
 def _number(
     default: float | None,
     text: str,
     *,
     unit: str = "",
     low: float = 0.0,
-    high: float = math.inf,
+    high: float = _MOST,
     above: bool = False,
 ) -> Any:
     """A numeric field in [low, high], or (low, high] when `above`."""
@@ -365,12 +369,12 @@ def _check_number(
     name: str, value: Any, *, whole: bool, low: float, high: float, above: bool, **_: Any
 ) -> None:
     kinds = (int,) if whole else (int, float)
-    inside = isinstance(value, kinds) and not isinstance(value, bool)
-    inside = inside and (low < value if above else low <= value) and value <= high
+    inside_kind = isinstance(value, kinds) and not isinstance(value, bool)
+    inside = inside_kind and (low < value if above else low <= value) and value <= high
     if not inside or (not math.isfinite(value)):
         kind = "a whole number" if whole else "a number"
         start = f"above {low:g}" if above else f"from {low:g}"
-        limit = f" to {high:g}" if high < math.inf else " on"
+        limit = f" to {high:g}" if high < _MOST or (inside_kind and value > high) else " on"
         raise ConfigError(f"{name} is {value!r}: give {kind} {start}{limit}")
 
 

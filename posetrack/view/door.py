@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
-from http.cookies import CookieError, SimpleCookie
-from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from posetrack.serve.gate import SAFETY_HEADERS, App, Message, Receive, Scope, Send
+from posetrack.serve.gate import SAFETY_HEADERS, App, Message, Receive, Scope, Send, cookie_of
 from posetrack.serve.security import Doors, Guard
 from posetrack.serve.settings import ListenSettings
 
@@ -55,7 +52,8 @@ class Door:
             given = parse_qs(scope["query_string"].decode("latin-1")).get("token")
             if given and self._guard.matches(given[0]):
                 return self._let_in()
-        if self._guard.knows(headers.get("authorization"), self._session_of(headers)):
+        session = cookie_of(headers, self._cookie)
+        if self._guard.knows(headers.get("authorization"), session):
             return None
         return _refusal(401, "open the address that `posetrack view` printed")
 
@@ -65,13 +63,6 @@ class Door:
         session = self._guard.begin_session()
         answer.set_cookie(self._cookie, session, httponly=True, samesite="strict")
         return answer
-
-    def _session_of(self, headers: MutableMapping[str, Any]) -> str | None:
-        try:
-            found = SimpleCookie(headers.get("cookie", "")).get(self._cookie)
-        except CookieError:
-            return None
-        return None if found is None else found.value
 
 
 def _refusal(status: int, reason: str) -> Response:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -186,6 +187,18 @@ def test_streams_come_and_go(make_daemon: Make, client_of: Client) -> None:
     assert (missing.status_code, missing.json()["error"][:19]) == (404, "there is no stream ")
 
 
+def test_a_whole_number_may_be_written_with_a_point(make_daemon: Make, client_of: Client) -> None:
+    daemon = make_daemon()
+    taken, refused = asked(
+        client_of(daemon),
+        ("PATCH", "/v1/streams/s0", b'{"preview": {"width": 320.0, "fps": 5.5}}'),
+        ("PATCH", "/v1/streams/s0", b'{"preview": {"width": 320.5}}'),
+    )
+    preview = taken.json()["stream"]["settings"]["preview"]
+    assert (preview["width"], preview["fps"]) == (320, 5.5)
+    assert refused.status_code == 422
+
+
 def test_the_api_may_be_kept_from_streams(make_daemon: Make, client_of: Client) -> None:
     daemon = make_daemon(security={"api_streams": False})
     added, gone = asked(
@@ -229,9 +242,24 @@ def test_wrong_tokens_are_soon_answered_no_more(
     guesses = [("GET", "/v1/streams", None)] * 12
     found = asked(client_of(daemon, authorization="Bearer wrong"), *guesses)
     assert [answer.status_code for answer in found] == [401] * 10 + [429] * 2
+    assert asked(client_of(daemon), guesses[0])[0].status_code == 401, "that is no guess"
     tries = [("POST", "/v1/session", {"token": "wrong"})] * 12
     found = asked(client_of(daemon), *tries)
     assert [answer.status_code for answer in found] == [401] * 10 + [429] * 2
+
+
+@pytest.mark.timeout(20)
+def test_a_cookie_of_a_stranger_costs_no_time(
+    make_daemon: Make, client_of: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSETRACK_TOKEN", TOKEN)
+    daemon = make_daemon(0)
+    client = client_of(daemon, cookie='a="' + "\\" * 31_000 + '"; posetrack_session=x')
+    paths = ["/v1/streams", "/healthz", "/", "/metrics"]
+    begin = time.process_time()
+    answers = asked(client, *(("GET", path, None) for path in 4 * paths))
+    assert [a.status_code for a in answers] == 4 * [401, 200, 200, 401]
+    assert time.process_time() - begin < 5, "one of these headers took two seconds to read"
 
 
 def test_a_browser_gets_a_cookie_for_the_token(
@@ -433,6 +461,7 @@ def test_the_figures_have_their_names(make_daemon: Make, client_of: Client) -> N
 
 def test_the_description_has_every_setting(make_daemon: Make, client_of: Client) -> None:
     (answer,) = asked(client_of(make_daemon(0)), ("GET", "/openapi.json", None))
+    assert "security" not in answer.json(), "this daemon needs no token"
     parts = answer.json()["components"]["schemas"]
     tracker = parts["StreamSettings"]["properties"]["tracker"]["properties"]
     assert tracker["min_cutoff_hz"]["exclusiveMinimum"] == 0

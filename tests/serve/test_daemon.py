@@ -259,9 +259,14 @@ def test_hangup_reads_the_file_again(models: Models, tmp_path: Path) -> None:
 
         wait_until(lambda: ids() == {"s1", "s2", "mine"}, "streams come and go")
         assert daemon.stream("s1")["settings"]["detector"]["interval"] == 9
+        data["streams"] = [{"id": f"n{number}", "url": clip} for number in range(16)]
+        daemon.config.write_text(yaml.safe_dump(data))
+        daemon.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "there are more than 16 streams" in daemon.log.read_text(), "no room")
+        assert ids() == {"s1", "s2", "mine"}, "not in part either"
         daemon.config.write_text("streams: [{}]")
         daemon.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: "configuration not taken" in daemon.log.read_text(), "it is said")
+        wait_until(lambda: daemon.log.read_text().count("not taken") == 2, "it is said")
         assert ids() == {"s1", "s2", "mine"}
         daemon.wait_running("s1", "s2", "mine")
 

@@ -9,6 +9,7 @@ import pytest
 
 from posetrack.errors import ConfigError
 from posetrack.serve import logs
+from posetrack.serve.gate import network_of
 from posetrack.serve.security import Doors, Guard, Rate, read_token
 from posetrack.serve.settings import ListenSettings, SecuritySettings, ServeConfig
 
@@ -91,6 +92,14 @@ def test_a_line_of_the_log_stays_one_line() -> None:
         assert line.isprintable()
         assert "fake" in line
     assert json.loads(logs._Json().format(record))["message"].startswith("GET /\nfake")
+
+
+def test_clients_of_ipv6_are_told_apart_by_their_network() -> None:
+    assert network_of("2001:db8::1") == network_of("2001:db8::ffff:1") == "2001:db8::/64"
+    assert network_of("2001:db8:0:1::1") != network_of("2001:db8::1")
+    assert network_of("::ffff:192.0.2.7") == network_of("192.0.2.7") == "192.0.2.7"
+    assert network_of("fe80::1%eth0") == "fe80::/64"
+    assert network_of("") == "unknown"
 
 
 def test_an_address_may_ask_so_often() -> None:

@@ -44,6 +44,10 @@ def test_the_file_that_ships_says_the_defaults() -> None:
             "streams:\n- {id: a, url: x, tracker: {max_boxes: -1}}\n",
             r"serve\.yaml:2: streams\.0: tracker: max_boxes is -1: give a whole number from 1 on",
         ),
+        (
+            "limits: {streams: 1}\nstreams: [{id: a, url: x}, {id: b, url: y}]\n",
+            r"serve\.yaml:1: 2 streams are more than limits\.streams, 1",
+        ),
         ("sinks:\n- {kind: fax}\n", r"serve\.yaml:2: sinks\.0: .*webhook"),
         ("security: {schemes: [gopher]}\n", r"serve\.yaml:1: security\.schemes\.0"),
     ],

@@ -85,3 +85,8 @@ def test_the_page_is_made_from_the_code(table: Any) -> None:
 def test_the_page_names_every_setting_and_no_other() -> None:
     named = re.findall(r"^\| `(\w+)` \|", settings_table(), re.MULTILINE)
     assert named == [each.name for each in FIELDS]
+
+
+def test_a_number_whose_square_is_none_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"initial_speed is 1e\+200: give a number .* to 1e\+09"):
+        TrackerSettings(initial_speed=1e200)

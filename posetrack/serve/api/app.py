@@ -58,7 +58,8 @@ def make_app(daemon: Daemon) -> Gate:
     def page() -> FileResponse:
         return FileResponse(PAGE / "index.html", headers=_FRESH)
 
-    app.openapi = lambda: _description(app)  # type: ignore[method-assign]
+    needs_token = not daemon.guard.is_open
+    app.openapi = lambda: _description(app, needs_token=needs_token)  # type: ignore[method-assign]
     return Gate(
         app,
         daemon.guard,
@@ -69,7 +70,7 @@ def make_app(daemon: Daemon) -> Gate:
     )
 
 
-def _description(app: FastAPI) -> dict[str, Any]:
+def _description(app: FastAPI, *, needs_token: bool) -> dict[str, Any]:
     if app.openapi_schema is None:
         made = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes
@@ -78,10 +79,11 @@ def _description(app: FastAPI) -> dict[str, Any]:
         found |= settings_schemas()
         for model in (schemas.RecordingWish, schemas.Token):
             found[model.__name__] = model.model_json_schema()
-        made["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        made["security"] = [{"token": []}]
-        for path in ("/healthz", "/readyz", "/v1/session"):
-            for operation in made["paths"][path].values():
-                operation["security"] = []
+        if needs_token:
+            made["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+            made["security"] = [{"token": []}]
+            for path in ("/healthz", "/readyz", "/v1/session"):
+                for operation in made["paths"][path].values():
+                    operation["security"] = []
         app.openapi_schema = made
     return app.openapi_schema

@@ -11,6 +11,7 @@ from posetrack.serve.api import schemas
 from posetrack.serve.api.errors import answers, error_response, json_body, strictly
 from posetrack.serve.api.openapi import body_of
 from posetrack.serve.daemon import Daemon
+from posetrack.serve.gate import SESSION, address_of
 from posetrack.serve.security import COOKIE, SESSION_S, Rate, guesses
 
 
@@ -59,7 +60,7 @@ def health_routes(daemon: Daemon) -> APIRouter:
         header: in WebSockets and pictures.
         """
         token = strictly(schemas.Token, given).token
-        address = request.client.host if request.client else "unknown"
+        address = address_of(request.scope)
         if wrong.is_empty(address):
             return error_response(429, "too many wrong tokens: wait a minute")
         if not daemon.guard.is_open and not daemon.guard.matches(token):
@@ -79,7 +80,7 @@ def health_routes(daemon: Daemon) -> APIRouter:
     @router.delete("/v1/session", status_code=204, summary="Send a browser away")
     def end(request: Request, response: Response) -> None:
         """The cookie is forgotten."""
-        daemon.guard.end_session(request.cookies.get(COOKIE, ""))
+        daemon.guard.end_session(request.scope[SESSION] or "")
         response.delete_cookie(COOKIE)
 
     return router

@@ -71,6 +71,4 @@ def _rule(name: str, kind: Any, known: dict[str, Any]) -> dict[str, Any]:
     number = "integer" if int in parts else "number"
     rule["type"] = [number, "null"] if type(None) in parts else number
     rule["exclusiveMinimum" if known["above"] else "minimum"] = known["low"]
-    if known["high"] != float("inf"):
-        rule["maximum"] = known["high"]
-    return rule
+    return rule | {"maximum": known["high"]}

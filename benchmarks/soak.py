@@ -6,10 +6,10 @@
 Decode, detector, poses, tracker, drawing, H.264 and records run as in `posetrack run`; time goes
 on where the clip begins again. Memory (resident set), threads, open files and the time a frame took
 are noted at a hundred places. Memory is flat if the second half grows by less than `FLAT_MIB` in
-all, by the least-squares line, not counting the index of the MP4 (`INDEX_BYTES` a picture, which the
-muxer keeps until the end: it grows so with nothing of posetrack around it); the cost of a frame is constant if the last fifth takes no more than
-a tenth more CPU time than the second one (CPU time, so that the run may share the machine). The
-exit status is 1 where memory is not flat.
+all, by the least-squares line, not counting the index of the MP4: `INDEX_BYTES` a picture, which
+the muxer keeps until the end and grows by with nothing of posetrack around it. The cost of a frame
+is constant if the last fifth takes no more than a tenth more CPU time than the second one (CPU
+time, so that the run may share the machine). The exit status is 1 where memory is not flat.
 """
 
 from __future__ import annotations

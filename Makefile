@@ -47,9 +47,11 @@ wheel-test: $(VENV)/.dev  ## build the wheel, install it in an empty environment
 	cd build/wheel && venv/bin/posetrack demo --output-dir demo && ls -l demo
 	grep -q '"id":' build/wheel/demo/demo.posetrack.jsonl  # somebody was tracked
 
-soak: $(VENV)/.dev  ## 100,000 frames: does memory stay flat; 100 faults of a stream (half an hour; result files in benchmarks/results/)
+soak: $(VENV)/.dev  ## 100,000 frames, 200,000 through the daemon: does memory stay flat; 100 faults of a stream, alone and in the daemon (an hour and a half)
 	$(BIN)/python benchmarks/soak.py
-	$(BIN)/python benchmarks/live_faults.py --faults 100
+	$(BIN)/python benchmarks/daemon_soak.py
+	$(BIN)/python benchmarks/live_faults.py
+	$(BIN)/python benchmarks/live_faults.py --daemon
 
 clean:
 	rm -rf $(VENV) build dist out .mypy_cache .pytest_cache .ruff_cache

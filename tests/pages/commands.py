@@ -52,7 +52,6 @@ CANNOT_RUN = {
     r"^torchrun ": "several GPUs: what it starts is read",
     r"^git show": "the history of the project: the file is in it, where there is one",
     r"^make ": "the time of the whole suite: the target exists",
-    r"^schemathesis ": "schemathesis, which is no dependency",
     r"^ffmpeg .*\| posetrack webcam": "FFmpeg's program and a stream (tests/media has stdin)",
 }
 """What a line matches that is only read here, and what it would need to run."""
@@ -75,6 +74,7 @@ STAYING = {
 FOREIGN = {
     "torch",
     "pnnx",
+    "schemathesis",
     "cuda-python",
     "opencv-python",
     "opencv-python-headless",

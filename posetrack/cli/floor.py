@@ -9,7 +9,6 @@ from threading import Thread
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from posetrack.backends.cores import usable_cores
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
 
 SAMPLES = 24
 """Frames whose detection, poses, drawing and encoding are measured."""
-_SIDE, _TRIALS, _TRIAL_S = 192, 3, 0.2
-"""Columns of the matrices by which the cores are tried, how often, and for how long."""
+_VALUES, _TRIALS, _TRIAL_S = 1 << 15, 3, 0.2
+"""By how many exponentials at a time the cores are tried, how often, and for how long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,17 +143,23 @@ def worth(cores: int) -> float:
 
 
 def _rate(threads: int) -> float:
-    """Matrix products a second of so many threads, one product a thread at a time."""
-    matrix = np.random.default_rng(0).random((_SIDE, _SIDE), np.float32)
+    """Rounds of exponentials a second of so many threads.
+
+    They keep the units busy that networks keep busy, NumPy takes one thread for them and gives up
+    the interpreter's lock, and they fit a core's own cache.
+    """
+    values = np.linspace(-1, 1, _VALUES, dtype=np.float32)
     done = [0] * threads
     end = perf_counter() + _TRIAL_S
 
-    def multiply(which: int) -> None:
+    def work(which: int) -> None:
+        results = np.empty_like(values)
         while perf_counter() < end:
-            cv2.gemm(matrix, matrix, 1.0, matrix, 0.0)  # on one thread, whatever OpenCV's number
+            for _ in range(10):
+                np.exp(values, out=results)
             done[which] += 1
 
-    workers = [Thread(target=multiply, args=(which,)) for which in range(threads)]
+    workers = [Thread(target=work, args=(which,)) for which in range(threads)]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -10,7 +10,8 @@ daemon counted; CPU is that of its process, in cores. Every round runs every var
 
 * `batched`: what waits while the pose network runs becomes the next batch;
 * `alone`: no two frames share a run of the pose network (batching.max_boxes 1);
-* `held`: a batch is held open 5 ms for more (batching.wait_ms 5).
+* `held`: a batch is held open 5 ms for more (batching.wait_ms 5);
+* `single`: one copy of the pose network (batching.copies 1).
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ VARIANTS: dict[str, dict[str, float]] = {
     "batched": {},
     "alone": {"max_boxes": 1},
     "held": {"wait_ms": 5.0},
+    "single": {"copies": 1},
 }
 PERCENTILES = (50, 95, 99)
 _WARM_S = 4.0

@@ -180,14 +180,14 @@ class Models:
         }
         if task == "pose":
             batching = self._batching
-            estimator = Estimator.load(name, **options)
+            copies = [Estimator.load(name, **options) for _ in range(batching.copies)]
             shared = SharedEstimator(
-                estimator,
+                *copies,
                 wait_s=batching.wait_ms / 1e3,
                 max_boxes=batching.max_boxes,
                 on_batch=self._on_batch,
             )
-            return Loaded(shared, None, shared.close, estimator.backend)
+            return Loaded(shared, None, shared.close, copies[0].backend)
         model: Detector | Embedder
         if task == "reid":
             assert name is not None

@@ -107,6 +107,7 @@ class BatchSettings(Section):
 
     wait_ms: Annotated[float, Field(ge=0, le=1000)] = 0.0
     max_boxes: Annotated[int, Field(ge=1, le=1024)] = 16
+    copies: Annotated[int, Field(ge=1, le=64)] = 2
 
 
 class LogSettings(Section):

@@ -72,6 +72,36 @@ def test_what_comes_while_a_batch_runs_becomes_the_next_one() -> None:
     shared.close()
 
 
+def test_two_copies_of_a_network_run_at_once_and_both_end() -> None:
+    hold = threading.Event()
+    copies = Counting(hold), Counting(hold)
+    shared = SharedEstimator(*copies)
+    with ThreadPoolExecutor(8) as pool:
+        futures = [pool.submit(ask, shared, 0)]
+        while not any(copy.runs for copy in copies):
+            time.sleep(0.001)
+        futures.append(pool.submit(ask, shared, 1))
+        while not all(copy.runs for copy in copies):  # the first is held still
+            time.sleep(0.001)
+        futures += [pool.submit(ask, shared, n) for n in range(2, 40)]
+        hold.set()
+        for index, future in enumerate(futures):
+            expected = [p.keypoints_at(index) for p in TWO_PEOPLE]
+            np.testing.assert_allclose(future.result(10).keypoints, expected, atol=1e-3)
+    shared.close()
+    assert all(copy.closed for copy in copies)
+
+
+def test_a_copy_whose_frames_another_took_waits_for_the_next() -> None:
+    copies = Counting(), Counting()
+    shared = SharedEstimator(*copies, wait_s=0.02)
+    for index in range(5):
+        assert len(ask(shared, index)) == 2
+        time.sleep(0.03)
+    assert sum(map(len, (copy.runs for copy in copies))) == 5
+    shared.close()
+
+
 def test_a_batch_is_full_at_its_limit_and_a_crowd_is_never_split() -> None:
     hold = threading.Event()
     network = Counting(hold)

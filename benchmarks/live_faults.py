@@ -128,7 +128,7 @@ class Neighbour:
         self.totals: dict[str, Counter[str]] = {"fault": Counter(), "calm": Counter()}
         self._phase, self._before = "calm", self._count()
         self._ids = stream.ids()
-        self.row()
+        stream.states, stream.silent_s = [], 0.0
 
     def enter(self, phase: str) -> None:
         """What comes from now on belongs to this phase."""
@@ -136,15 +136,17 @@ class Neighbour:
         self.totals[self._phase].update({key: now[key] - self._before[key] for key in now})
         self._phase, self._before = phase, now
 
-    def row(self) -> dict[str, Any]:
-        """How it is, and was since the last row."""
+    def row(self, wait: Callable[[Callable[[], bool], float], float | None]) -> dict[str, Any]:
+        """How it is, and was since the last row; `wait` is a trial's."""
         stream = self.stream
+        kept = wait(lambda: stream.ids() == self._ids, 4.0) is not None
         told = {
             "states": stream.states,
             "reconnects": stream.reconnects,
-            "ids_kept": stream.ids() == self._ids,
+            "ids_kept": kept,
             "silent_s": stream.silent_s,
         }
+        self._ids = stream.ids()  # who got a new id is told once
         stream.states, stream.silent_s = [], 0.0
         return told
 
@@ -203,7 +205,7 @@ class Trial:
             **held(self.process),
         }
         if neighbour is not None:
-            row |= {"states": stream.states, "neighbour": neighbour.row()}
+            row |= {"states": stream.states, "neighbour": neighbour.row(self.wait)}
         return row
 
     def wait(self, condition: Callable[[], bool], longest_s: float) -> float | None:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from posetrack.errors import ConfigError
 from posetrack.formats.dense import Dense
 from posetrack.formats.place import write_text
-from posetrack.kinematics.rig import Bone, Rig
+from posetrack.kinematics.rig import Bone, Rig, held
 from posetrack.records import Recording
 
 Doubles = npt.NDArray[np.float64]
@@ -111,11 +111,8 @@ def _name(bone: Bone) -> str:
 
 def _held(values: Doubles) -> Doubles:
     """(F, 3) with each missing row as the one before it; before the first, as that; else 0."""
-    there = np.isfinite(values).all(axis=1)
-    if not there.any():
-        return np.zeros_like(values)
-    last = np.maximum.accumulate(np.where(there, np.arange(len(values)), -1))
-    return values[np.where(last < 0, np.argmax(there), last)]
+    there = np.asarray(np.isfinite(values).all(axis=1), np.bool_)
+    return held(values, there, values[np.argmax(there)] if there.any() else np.zeros(3))
 
 
 def _numbers(values: Doubles) -> str:

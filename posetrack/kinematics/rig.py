@@ -160,7 +160,11 @@ class Rig:
             seen = np.linalg.norm(along[0], axis=1) > _SMALL  # False of NaN
             local = (parent.inv() * _turned(bone, along, parent, seen)).as_quat()
             known = None if before is None else before.get(bone.name)
-            turned[bone.name] = Rotation.from_quat(_held(local, seen, known))
+            if known is not None:
+                first = known.as_quat()
+            else:
+                first = local[np.argmax(seen)] if seen.any() else Rotation.identity().as_quat()
+            turned[bone.name] = Rotation.from_quat(held(local, seen, first))
             whole[bone.name] = parent * turned[bone.name]
         return turned
 
@@ -212,11 +216,7 @@ def _across(values: Doubles, along: Doubles) -> Doubles:
     return rest
 
 
-def _held(values: Doubles, seen: npt.NDArray[np.bool_], before: Rotation | None) -> Doubles:
-    """(F, 4) quaternions with each that is not seen as the one before it."""
-    if before is not None:
-        start = before.as_quat()
-    else:
-        start = values[np.argmax(seen)] if seen.any() else Rotation.identity().as_quat()
+def held(values: Doubles, seen: npt.NDArray[np.bool_], first: Doubles) -> Doubles:
+    """(F, N) with each row that is not seen as the one before it, `first` (N,) before any."""
     last = np.maximum.accumulate(np.where(seen, np.arange(len(values)), -1))
-    return np.where((last < 0)[:, None], start, values[last])
+    return np.where((last < 0)[:, None], first, values[last])

@@ -24,16 +24,25 @@ def read_text(path: Path) -> str:
         raise ConfigError(f"cannot read {path}: {reason}") from error
 
 
+def read_any_json(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        ConfigError: it is absent or not JSON.
+    """
+    try:
+        return json.loads(read_text(path))
+    except ValueError as error:
+        raise ConfigError(f"{path} is not JSON: {error}") from error
+
+
 def read_json(path: Path) -> Row:
     """The object in a JSON file.
 
     Raises:
         ConfigError: it is absent, not JSON, or no object.
     """
-    try:
-        data = json.loads(read_text(path))
-    except ValueError as error:
-        raise ConfigError(f"{path} is not JSON: {error}") from error
+    data = read_any_json(path)
     if not isinstance(data, dict):
         raise ConfigError(f"{path} holds no JSON object")
     return data

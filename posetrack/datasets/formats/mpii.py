@@ -7,7 +7,6 @@ Coordinates count from 1. Heads are in a file of their own, ``mpii_gt_val.mat``.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from posetrack.datasets.coco import CocoFile
 from posetrack.datasets.formats.build import Builder
-from posetrack.datasets.formats.files import image_size, read_text
+from posetrack.datasets.formats.files import image_size, read_any_json
 from posetrack.errors import ConfigError
 from posetrack.skeletons import load_skeleton
 from posetrack.types import Floats
@@ -37,10 +36,7 @@ def read_mpii(path: Path, skeleton: str | None = None, images: Path | None = Non
     """
     if skeleton not in (None, SKELETON):
         raise ConfigError(f"MPII has the keypoints of {SKELETON}, {skeleton} was asked")
-    try:
-        people = json.loads(read_text(path))
-    except ValueError as error:
-        raise ConfigError(f"{path} is not JSON: {error}") from error
+    people = read_any_json(path)
     if not isinstance(people, list):
         raise ConfigError(f"{path} holds no list of people: name mpii_train.json or mpii_val.json")
     names = load_skeleton(SKELETON).keypoints

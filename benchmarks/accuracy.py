@@ -3,10 +3,12 @@
     python benchmarks/accuracy.py --data PATH
     python benchmarks/accuracy.py --data PATH --det NAME --pose NAME --json results/other.json
 
-Three tables, all on the validation splits of the reference data:
+Four tables, all on the validation splits of the reference data:
 
 * poses in the true boxes of ``pose/val``: PCK at 0.1 and 0.2 of the box's longer side over the
   annotated keypoints, mean OKS and the share of people with OKS above .5 (COCO's sigmas and area);
+* the same people as at a desk: of everybody upright the picture ends at the hips, or halfway
+  between them and the shoulders, the box with it, and what lies below does not count;
 * the detector on ``det/val`` at IoU .5: on completely boxed pictures, the recall where at most
   one false box a picture is left, and the recall and false boxes at the threshold of its card. On
   the other pictures what a second detector saw with a score above .2 is ignored, neither hit nor
@@ -20,7 +22,7 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +40,13 @@ from posetrack.evaluation.boxes import BoxTruth, detection_metrics, match_boxes
 from posetrack.evaluation.facts import sha256
 from posetrack.evaluation.keypoints import pose_metrics
 from posetrack.geometry import iou_matrix
+from posetrack.skeletons import Skeleton
+from posetrack.training.augment import part_above
 from posetrack.types import Floats, Image
 
 GYMNASTS = "lspet"
+TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+EDGES = {"hips": 1.0, "chest": 0.5}
 FALSE_PER_IMAGE = 1.0
 LOWEST_SCORE = 0.02
 
@@ -78,19 +84,24 @@ def main() -> None:
     together = pose_figures(sightings, "found", estimator)
     add_matched(together, sightings)
 
+    seated = desk_figures(chosen.data, estimator)
+
     title = f"{estimator.card.name}, true boxes of pose/val"
     print_poses(title, alone)
+    for name, figures in seated.items():
+        print_poses(f"the same, pictures end at the {name}", figures)
     print_detector(f"{detector.card.name} on det/val, IoU .5", boxes, card_threshold)
     print_poses(f"{detector.card.name} + {estimator.card.name} on pose/val", together)
-    figures: dict[str, Any] = {
+    result: dict[str, Any] = {
         "backend": chosen.backend,
         "detector": describe(chosen.det, "detection"),
         "pose_model": describe(chosen.pose, "pose"),
         "poses_in_true_boxes": alone,
+        "upper_bodies": seated,
         "detector_at_iou_50": {"card_threshold": card_threshold, **boxes},
         "end_to_end": together,
     }
-    report.write(chosen.json, figures)
+    report.write(chosen.json, result)
 
 
 def describe(name: str | None, task: Task) -> dict[str, Any]:
@@ -100,12 +111,49 @@ def describe(name: str | None, task: Task) -> dict[str, Any]:
     return {"name": model.name, "input": size, "sha256": sha256(model.path)}
 
 
+def desk_figures(data: Path, estimator: Estimator) -> dict[str, Figures]:
+    """By where the picture ends: everybody, everyday pictures, gymnasts, and each source."""
+    figures = {}
+    for name, share in EDGES.items():
+        people, keypoints = [], []
+        for person in people_of(data, estimator.skeleton):
+            if (part := upper_body(person, estimator.skeleton, share)) is not None:
+                image = np.ascontiguousarray(person.picture.load()[: int(part.box[3])])
+                people.append(part)
+                keypoints.append(estimator(image, part.box[None]).keypoints)
+        figures[name] = by_group(people, np.concatenate(keypoints), estimator.skeleton)
+    return figures
+
+
+def upper_body(person: Person, skeleton: Skeleton, share: float) -> Person | None:
+    """What is left of who ends at `share` of the way from shoulders to hips; None of the rest."""
+    rows = [skeleton.keypoints.index(name) for name in TORSO]
+    shoulders, hips = person.keypoints[rows, 1].reshape(2, 2).mean(1)
+    if not person.weights[rows].all() or shoulders >= hips:
+        return None
+    edge = float(shoulders + share * (hips - shoulders))
+    box = part_above(person.box, person.keypoints, person.weights, edge)
+    if box is None:
+        return None
+    weights = person.weights * (person.keypoints[:, 1] < edge)
+    area = person.area * float(
+        np.prod(box[2:] - box[:2]) / np.prod(person.box[2:] - person.box[:2])
+    )
+    return replace(
+        person, box=box, weights=weights, labelled=person.labelled * (weights > 0), area=area
+    )
+
+
+def people_of(data: Path, skeleton: Skeleton) -> list[Person]:
+    """Everybody of the validation set."""
+    folder = data / "pose"
+    return Annotations.read(folder / "val.json", folder / "val.tar").people(skeleton)
+
+
 def look(data: Path, detector: Detector, estimator: Estimator) -> Iterator[Sighting]:
     """Every picture with annotated people, seen with the true boxes and with the detector's."""
-    folder = data / "pose"
-    people = Annotations.read(folder / "val.json", folder / "val.tar").people(estimator.skeleton)
     by_picture: dict[str, list[Person]] = defaultdict(list)
-    for person in people:
+    for person in people_of(data, estimator.skeleton):
         by_picture[person.picture.name].append(person)
     for group in by_picture.values():
         image = group[0].picture.load()
@@ -134,10 +182,15 @@ def pose_figures(sightings: Sequence[Sighting], which: str, estimator: Estimator
     """Pooled, everyday pictures, gymnasts, and each source."""
     people = [person for sighting in sightings for person in sighting.people]
     keypoints = np.concatenate([getattr(sighting, which) for sighting in sightings])
+    return by_group(people, keypoints, estimator.skeleton)
+
+
+def by_group(people: Sequence[Person], keypoints: Floats, skeleton: Skeleton) -> Figures:
+    """Everybody, everyday pictures, gymnasts, and each source."""
     figures = {}
     for name, rows in groups(people).items():
         chosen = [people[row] for row in rows]
-        figures[name] = pose_metrics(chosen, keypoints[rows], estimator.skeleton)
+        figures[name] = pose_metrics(chosen, keypoints[rows], skeleton)
     return figures
 
 

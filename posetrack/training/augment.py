@@ -32,6 +32,7 @@ class PoseAugmentation:
     Attributes:
         flip: probability of mirroring.
         half_body: probability of cropping to the upper or lower body where enough is visible.
+        truncate: probability of a picture that ends below the upper body, as of somebody at a desk.
         shift: largest shift as a share of the crop, and `shift_probability`.
         scale: (low, high) factor on the crop's size.
         rotation_deg: largest turn, and `rotation_probability`.
@@ -44,6 +45,7 @@ class PoseAugmentation:
 
     flip: Share = 0.5
     half_body: Share = 0.3
+    truncate: Share = 0.0
     shift: Annotated[float, Field(ge=0)] = 0.16
     shift_probability: Share = 0.3
     scale: Scale = (0.6, 1.4)
@@ -80,6 +82,36 @@ def half_body(
     chosen = halves[0 if prefer_upper else -1]
     low, high = keypoints[chosen].min(0), keypoints[chosen].max(0)
     return (low + high) / 2, np.maximum((high - low) * 1.5, 8.0)
+
+
+def lower_edge(
+    keypoints: Floats, weights: Floats, skeleton: Skeleton, rng: np.random.Generator
+) -> float | None:
+    """Where a picture ends that shows the upper body: y px, between the middles of both halves.
+
+    None for somebody who is not upright, or shows fewer than 2 joints of either half.
+    """
+    upper, lower = (
+        keypoints[[i for i in half if weights[i] > 0], 1]
+        for half in (skeleton.upper, skeleton.lower)
+    )
+    if min(len(upper), len(lower)) < 2 or upper.mean() >= lower.mean():
+        return None
+    return float(rng.uniform(upper.mean(), lower.mean()))
+
+
+def part_above(box: Floats, keypoints: Floats, weights: Floats, edge: float) -> Floats | None:
+    """The box (x1, y1, x2, y2) of who is seen above `edge`: not wider than the joints there need.
+
+    None where fewer than 2 joints are above, or what is left is smaller than 32 px.
+    """
+    inside = keypoints[(weights > 0) & (keypoints[:, 1] < edge), 0]
+    height = edge - box[1]
+    if len(inside) < 2 or height < 32:
+        return None
+    margin = 0.2 * height  # from the joints to the outline
+    left, right = max(box[0], inside.min() - margin), min(box[2], inside.max() + margin)
+    return np.array([left, box[1], right, edge], np.float32)
 
 
 def photometric(image: Image, rng: np.random.Generator) -> Image:

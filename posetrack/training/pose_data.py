@@ -21,6 +21,8 @@ from posetrack.training.augment import (
     coarse_dropout,
     degrade,
     half_body,
+    lower_edge,
+    part_above,
     photometric,
     truncated_normal,
 )
@@ -116,7 +118,12 @@ class PoseSamples(Dataset[tuple[Tensor, ...]]):
         turn, mirror = 0.0, False
         if (how := self.augmentation) is not None:
             mirror = rng.random() < how.flip
-            if rng.random() < how.half_body:
+            cut = self._cut(person, rng) if how.truncate else None
+            if cut is not None:
+                edge, box = cut
+                image, weights = image[: int(edge)], weights * (keypoints[:, 1] < edge)
+                center, size = (box[:2] + box[2:]) / 2, crop_size(box, codec.input_size)
+            elif rng.random() < how.half_body:
                 half = half_body(keypoints, weights, self.geometry.skeleton, rng)
                 if half is not None:
                     box = np.concatenate([half[0] - half[1] / 2, half[0] + half[1] / 2])
@@ -143,3 +150,14 @@ class PoseSamples(Dataset[tuple[Tensor, ...]]):
             if rng.random() < how.dropout:
                 coarse_dropout(crop, rng, how.dropout_size)
         return crop, points, weights, mirror
+
+    def _cut(self, person: Person, rng: np.random.Generator) -> tuple[float, Floats] | None:
+        """By chance, where the picture is to end, y px, and the box of who is left there."""
+        assert self.augmentation is not None
+        if rng.random() >= self.augmentation.truncate:
+            return None
+        edge = lower_edge(person.keypoints, person.weights, self.geometry.skeleton, rng)
+        if edge is None:
+            return None
+        box = part_above(person.box, person.keypoints, person.weights, edge)
+        return None if box is None else (edge, box)

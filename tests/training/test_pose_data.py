@@ -16,7 +16,14 @@ from posetrack.codecs import SimCC
 from posetrack.datasets.annotations import Annotations, Person
 from posetrack.geometry import CropTransform
 from posetrack.skeletons import load_skeleton
-from posetrack.training.augment import PoseAugmentation, half_body, photometric, truncated_normal
+from posetrack.training.augment import (
+    PoseAugmentation,
+    half_body,
+    lower_edge,
+    part_above,
+    photometric,
+    truncated_normal,
+)
 from posetrack.training.loader import make_loader, shuffled
 from posetrack.training.pose_data import PoseGeometry, PoseSamples, crop_size
 from posetrack.training.tasks import make_task
@@ -214,6 +221,46 @@ def test_half_bodies_prefer_the_upper_half_and_need_enough_joints() -> None:
     legs_missing = [i for i in everything if i not in COCO.lower][:11]
     centre, _ = half(legs_missing, 0.9)  # type: ignore[misc]
     assert centre[1] < 50, "the lower half was wanted, but only the upper is there"
+
+
+def test_a_truncated_picture_ends_between_the_halves_and_its_crop_fits_what_is_left(
+    dots: list[Person],
+) -> None:
+    data = samples(dots, 1, **(drawn.STILL | {"truncate": 1.0}))
+    person, cuts = dots[0], set()
+    transform = CropTransform.from_boxes(person.box[None], (96, 128))
+    whole = transform.forward(person.keypoints[None])[0]
+    for i in range(20):
+        crop, points, weights = data.crop(person, np.random.default_rng(i))
+        above = weights > 0
+        lit = points[above]
+        check_colours(crop, lit, [drawn.COLOURS[i] for i in np.flatnonzero(above)])
+        assert above[:7].all(), "head and shoulders are above the middle of the upper body"
+        assert not above[13:].any(), "knees and ankles are below that of the lower"
+        assert lit[:, 1].max() < points[~above, 1].min()
+        assert lit[:, 1].mean() > whole[above, 1].mean() + 2, "what is left is in the middle"
+        rows = np.flatnonzero(crop.any((1, 2)))
+        assert rows.max() < points[~above, 1].min(), "nothing is left of what is below"
+        cuts.add(int(above.sum()))
+    assert len(cuts) > 1, "it ends here and there"
+
+
+@pytest.mark.parametrize(("weighted", "turned"), [(range(17), True), (range(11), False)])
+def test_who_is_upside_down_or_shows_one_half_is_not_truncated(
+    weighted: Sequence[int], turned: bool
+) -> None:
+    points = (drawn.UPRIGHT * (100, -100 if turned else 100)).astype(np.float32)
+    weights = np.zeros(17, np.float32)
+    weights[list(weighted)] = 1
+    assert lower_edge(points, weights, COCO, np.random.default_rng(0)) is None
+
+
+def test_a_part_of_a_few_pixels_or_one_joint_is_nobody() -> None:
+    box, points = np.array([0, 0, 50, 100], np.float32), drawn.UPRIGHT.astype(np.float32) * 100
+    everything = np.ones(17, np.float32)
+    assert part_above(box, points, everything, 31.0) is None
+    assert part_above(box, points, everything * (np.arange(17) == 0), 60.0) is None
+    assert part_above(box, points, everything, 60.0) is not None
 
 
 def test_samples_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, RLock
@@ -180,7 +180,12 @@ class Models:
         }
         if task == "pose":
             batching = self._batching
-            copies = [Estimator.load(name, **options) for _ in range(batching.copies)]
+            with ExitStack() as opened:  # one that cannot be loaded leaves none behind
+                copies = [
+                    opened.enter_context(closing(Estimator.load(name, **options)))
+                    for _ in range(batching.copies)
+                ]
+                opened.pop_all()
             shared = SharedEstimator(
                 *copies,
                 wait_s=batching.wait_ms / 1e3,

@@ -1,16 +1,15 @@
 """What people wear, sampled along their limbs: an appearance cue that costs next to nothing.
 
-A look is one colour a limb, in CIE Lab with two weights: an array (N, S, 5) for the S limbs of a
-skeleton that are broad enough to have a colour (torso, arms and legs, not the face). The first
-weight tells how much of the limb was seen, the second how much of that is surely the person's own,
-outside of everybody else's box.
+A look is one colour a limb, in CIE Lab (D65, lightness to 255) with two weights: an array (N, S, 5)
+for the S limbs of a skeleton that are broad enough to have a colour (torso, arms and legs, not the
+face). The first weight tells how much of the limb was seen, the second how much of that is surely
+the person's own, outside of everybody else's box.
 """
 
 from __future__ import annotations
 
 from functools import cache
 
-import cv2
 import numpy as np
 
 from posetrack.skeletons import Skeleton
@@ -21,6 +20,20 @@ _BROAD = 0.05
 _PLACES = np.array([0.25, 0.5, 0.75], np.float32)
 _SPREAD = np.float32(30.0)
 """Distance in Lab at which two colours are as different as alike; lightness counts half."""
+_LEVELS = np.arange(256) / 255
+_LINEAR = np.where(_LEVELS > 0.04045, ((_LEVELS + 0.055) / 1.055) ** 2.4, _LEVELS / 12.92).astype(
+    np.float32
+)
+"""sRGB's intensity of each level (IEC 61966-2-1)."""
+_TO_XYZ = np.array(
+    [  # of blue, green and red; in shares of D65's white
+        [0.189828, 0.072169, 0.872766],
+        [0.376219, 0.715160, 0.109477],
+        [0.433953, 0.212671, 0.017758],
+    ],
+    np.float32,
+)
+_TO_LAB = np.array([[0, 500, 0], [116 * 2.55, -500, 200], [0, 0, -200]], np.float32)
 _LEARNING = np.float32(0.1)
 _ENOUGH = 3
 """Limbs that two looks must have in common."""
@@ -52,16 +65,28 @@ def look(image: Image, keypoints: Floats, visible: Bools, boxes: Floats, limbs: 
     seen &= ~(outside[..., 0] | outside[..., 1])
     column, row = within[..., 0].astype(np.intp), within[..., 1].astype(np.intp)
     pixels = image.reshape(-1, 3).take(row * width + column, axis=0)  # (N, 3 S, 3)
-    lab = cv2.cvtColor(pixels, cv2.COLOR_BGR2LAB) * seen[..., None]
+    colours = lab(pixels) * seen[..., None]
     looks = np.empty((count, len(limbs), 5), np.float32)
     shape = (count, len(limbs), len(_PLACES))
     weight = seen.reshape(shape).sum(2, dtype=np.float32)
-    looks[..., :3] = lab.reshape(*shape, 3).sum(2, dtype=np.float32)
+    looks[..., :3] = colours.reshape(*shape, 3).sum(2, dtype=np.float32)
     looks[..., :3] /= np.maximum(weight, 1)[..., None]
     looks[..., 3] = weight / len(_PLACES)
     own = seen & ~_covered(at, boxes)
     looks[..., 4] = own.reshape(shape).sum(2, dtype=np.float32) / len(_PLACES)
     return looks
+
+
+def lab(pixels: Image) -> Floats:
+    """(..., 3) float32 of BGR uint8 pixels: L in 0 to 255, a, b. OpenCV has it too, but its tables
+    take 50 to 90 ms at the first call, in the middle of the first frame.
+    """
+    xyz = _LINEAR.take(pixels) @ _TO_XYZ
+    cubic = np.cbrt(xyz)
+    straight = xyz * np.float32(7.787) + np.float32(16 / 116)
+    colours = np.where(xyz > 0.008856, cubic, straight) @ _TO_LAB
+    colours[..., 0] -= 16 * 2.55
+    return np.asarray(colours, np.float32)
 
 
 @cache

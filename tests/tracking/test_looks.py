@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from tracking.walkers import COCO
 from tracking.wardrobe import BLUE, GREEN, RED, SIZE, Stage, picture, stand
 
 from posetrack.figures import Colour
-from posetrack.tracking.looks import broad_limbs, likeness, look, nothing, remembered
+from posetrack.tracking.looks import broad_limbs, lab, likeness, look, nothing, remembered
 from posetrack.types import Floats, Image
 
 LIMBS = broad_limbs(COCO)
@@ -23,6 +24,15 @@ def seen(image: Image, *places: float) -> Floats:
 def test_faces_carry_no_colour() -> None:
     assert len(LIMBS) == 12
     assert LIMBS.min() >= 5
+
+
+def test_colours_are_those_of_opencv_as_far_as_whole_numbers_go() -> None:
+    levels = np.arange(0, 256, 5, dtype=np.uint8)
+    pixels = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(1, -1, 3)
+    theirs = cv2.cvtColor(pixels, cv2.COLOR_BGR2LAB) - np.float32([0, 128, 128])
+    apart = np.abs(lab(pixels) - theirs)
+    assert apart.max() < 3
+    assert apart.mean() < 0.5
 
 
 def test_the_same_clothes_are_alike_under_another_light_and_others_are_not() -> None:

@@ -240,6 +240,14 @@ class Letterbox:
         (w, h), (tw, th) = self.source_size, self.input_size
         return min(tw / w, th / h)
 
+    def cropped(self, stride: int) -> Letterbox:
+        """The same without the padding of whole strides, in the same scale to half a pixel."""
+        width, height = (
+            min(limit, -(-side // stride) * stride)
+            for side, limit in zip(self.resized, self.input_size, strict=True)
+        )
+        return Letterbox(self.source_size, (width, height))
+
     def resize(self, image: Image, pad: int = 114, out: Image | None = None) -> Image:
         """The (h, w, 3) input picture."""
         width, height = self.input_size

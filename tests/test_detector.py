@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import cv2
 import graphs
 import numpy as np
 import pytest
 
+from posetrack import demo
 from posetrack.backends import open_backend
 from posetrack.detector import Detector
 from posetrack.errors import ConfigError, ModelError, NotANumber
+from posetrack.geometry import iou_matrix
 from posetrack.zoo import find
 
 PEOPLE = [[10, 20, 60, 150], [12, 22, 61, 149], [100, 100, 140, 200]]
 
 
-def _load(path: Path, **settings: object) -> Detector:
+def _load(path: Path | None, **settings: object) -> Detector:
     return Detector.load(path, **settings)  # type: ignore[arg-type]
 
 
@@ -46,6 +49,65 @@ def test_boxes_come_back_in_source_pixels(raw: Path) -> None:
     np.testing.assert_allclose(found.boxes, np.array([PEOPLE[0], PEOPLE[2]]) * 2, atol=1e-3)
     np.testing.assert_allclose(found.scores, [0.9, 0.4])
     assert found.labels.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("source", "fed"),
+    [
+        ((1920, 1080), (320, 192)),
+        ((640, 480), (320, 256)),
+        ((100, 100), (320, 320)),
+        ((540, 960), (192, 320)),
+        ((2000, 40), (320, 32)),
+    ],
+)
+def test_no_more_strides_are_fed_than_the_picture_fills(
+    raw: Path, source: tuple[int, int], fed: tuple[int, int]
+) -> None:
+    detector, shapes = _load(raw), []
+    run = detector.backend.run
+
+    def note(inputs: dict[str, Any]) -> Any:
+        shapes.append(inputs["input"].shape)
+        return run(inputs)
+
+    detector.backend.run = note  # type: ignore[method-assign]
+    image = np.full((source[1], source[0], 3), 200, np.uint8)
+    found = detector(image)
+    detector.rect = False
+    square = detector(image)
+    detector.rect = True
+    again = detector(image)
+    assert shapes == [(1, 3, fed[1], fed[0]), (1, 3, 320, 320), (1, 3, fed[1], fed[0])]
+    np.testing.assert_allclose(found.boxes, square.boxes, rtol=0.01, atol=0.5)
+    np.testing.assert_array_equal(found.boxes, again.boxes)
+
+
+def test_a_wide_picture_shows_the_same_people_with_and_without_padding() -> None:
+    image, _ = next(iter(demo.frames(1, fps=1)))
+    wide = image[100:460]
+    rect, square = _load(None), _load(None, rect=False)
+    assert rect.rect
+    assert not square.rect
+    found, same = rect(wide), square(wide)
+    sure = same.scores > 0.5
+    assert sure.sum() >= 3
+    assert iou_matrix(same.boxes[sure], found.boxes).max(axis=1).min() > 0.85
+
+
+@pytest.mark.parametrize(("kind", "device"), [("tensorrt", "cuda:0"), ("onnxruntime", "cuda:0")])
+def test_what_builds_or_captures_for_one_shape_keeps_it(raw: Path, kind: str, device: str) -> None:
+    backend = open_backend("onnxruntime", raw)
+    assert Detector(find(str(raw), task="detection"), backend).rect
+    backend.kind, backend.device = kind, device
+    assert not Detector(find(str(raw), task="detection"), backend).rect
+
+
+def test_a_graph_of_one_size_is_fed_that(tmp_path: Path) -> None:
+    fixed = graphs.detector(tmp_path / "fixed.onnx", PEOPLE, [[0.9]] * 3, size=(320, 320))
+    detector = _load(fixed)
+    assert not detector.rect
+    assert len(detector(np.zeros((100, 320, 3), np.uint8))) == 1
 
 
 def test_boxes_are_clipped_and_those_outside_the_picture_are_dropped(raw: Path) -> None:

@@ -111,6 +111,23 @@ def test_iou_is_symmetric_and_one_with_itself(rows: np.ndarray) -> None:
     assert ((iou >= 0) & (iou <= 1 + 1e-5)).all()
 
 
+@pytest.mark.parametrize("size", [(1920, 1080), (320, 320), (37, 1000), (640, 427), (1000, 601)])
+def test_a_letterbox_without_its_padding_keeps_the_scale_to_half_a_pixel(
+    size: tuple[int, int],
+) -> None:
+    whole = Letterbox(size, (320, 320))
+    cropped = whole.cropped(32)
+    for side, most, content, same in zip(
+        cropped.input_size, whole.input_size, cropped.resized, whole.resized, strict=True
+    ):
+        assert side % 32 == 0
+        assert content <= side <= most
+        assert side - content < 32
+        assert abs(content - same) <= 1
+    corners = np.array([[0, 0, *cropped.resized]], np.float32)
+    np.testing.assert_allclose(cropped.inverse(corners), [[0, 0, *size]], rtol=1e-6)
+
+
 def test_boxes_are_clipped_to_the_picture() -> None:
     boxes = np.array([[-5, -5, 50, 20], [90, 90, 200, 200]], np.float32)
     np.testing.assert_array_equal(clip_boxes(boxes, (100, 95)), [[0, 0, 50, 20], [90, 90, 100, 95]])

@@ -60,7 +60,7 @@ def recorded(
     """
     recorder = Recorder(backend)
     if card.task == "detection":
-        detector = Detector(card, recorder)
+        detector = Detector(card, recorder, rect=False)  # one shape, for all calibrators
         for image in _pictures(data, count):
             detector(image)
     else:

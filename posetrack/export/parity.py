@@ -156,6 +156,7 @@ def _embeddings(reference: Embedder, converted: Embedder) -> Parity:
 def _boxes(reference: Detector, converted: Detector) -> Parity:
     sides: list[float] = []
     overlaps: list[float] = []
+    reference.rect = converted.rect = False  # which one may be able to and the other not
     for image, _ in _scenes():
         far, shared = _matched(reference(image), converted(image))
         sides += far

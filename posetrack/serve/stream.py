@@ -135,18 +135,19 @@ class Stream:
     def watch(self, now: float) -> None:
         """Notice that no frames come, and open everything anew where that lasts."""
         limits = self.settings.watch
-        last = self.figures.last_at
-        if self.state == "running" and last is not None and now - last > limits.stall_s:
-            self._stalled_at = now
-            self._become("stalled", f"no frame for {limits.stall_s:g} s")
-        elif (
-            self.state == "stalled"
-            and self._stalled_at is not None
-            and now - self._stalled_at > limits.restart_s - limits.stall_s
-        ):
-            self._stalled_at = None
-            log.warning("stalled: it is opened anew", extra={"stream": self.id})
-            self.interrupt()
+        with self._lock:  # or a frame, or the end, between the look and the word is overruled
+            last = self.figures.last_at
+            if self.state == "running" and last is not None and now - last > limits.stall_s:
+                self._stalled_at = now
+                self._become("stalled", f"no frame for {limits.stall_s:g} s")
+            elif (
+                self.state == "stalled"
+                and self._stalled_at is not None
+                and now - self._stalled_at > limits.restart_s - limits.stall_s
+            ):
+                self._stalled_at = None
+                log.warning("stalled: it is opened anew", extra={"stream": self.id})
+                self.interrupt()
 
     def shown(self) -> dict[str, Any]:
         """Everything about it, as plain data without passwords."""
@@ -285,16 +286,17 @@ class Stream:
         return expanded(settings.url, os.environ)
 
     def _become(self, state: State, error: str | None) -> None:
-        if error != self.error or state != self.state:
-            changed = state != self.state
-            self.state, self.error = state, error
-            if changed:
-                self.since = time.time()
-                say = log.warning if state in ("stalled", "failed") else log.info
-                say("%s%s", state, f": {error}" if error else "", extra={"stream": self.id})
-            message = status_message(self.id, state, error)
-            self._around.hub.publish(Item("status", self.id, message))
-        self._around.metrics.show_state(self.id, state)
+        with self._lock:
+            if error != self.error or state != self.state:
+                changed = state != self.state
+                self.state, self.error = state, error
+                if changed:
+                    self.since = time.time()
+                    say = log.warning if state in ("stalled", "failed") else log.info
+                    say("%s%s", state, f": {error}" if error else "", extra={"stream": self.id})
+                message = status_message(self.id, state, error)
+                self._around.hub.publish(Item("status", self.id, message))
+            self._around.metrics.show_state(self.id, state)
 
     # in the pipeline's threads
 
@@ -313,9 +315,10 @@ class Stream:
             self.figures.reconnects += 1
             self._around.metrics.reconnects.labels(self.id).inc()
         self.latest, self._size = item, item.result.frame.size
-        self.figures.count(item)
-        if self.state != "running":
-            self._become("running", None)
+        with self._lock:
+            self.figures.count(item)
+            if self.state != "running":
+                self._become("running", None)
 
 
 class _Tuned(Stage):
@@ -364,6 +367,7 @@ class _Publish(Stage):
         hub = stream._around.hub
         self._count_drops()
         item = Published(stream.id, result, stream.figures.dropped)
+        self._measure(item)  # first: whoever sees that it runs finds the figures of this frame
         stream._came(item, is_first=self._is_first)
         self._is_first = False
         hub.publish(Item("frames", stream.id, item))
@@ -371,7 +375,6 @@ class _Publish(Stage):
         for event in self.events.of(item):
             hub.publish(Item("events", stream.id, event))
         self._preview.show(result, stream.settings, self.perception.visible_score)
-        self._measure(item)
         return result
 
     def _count_drops(self) -> None:

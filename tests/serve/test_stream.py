@@ -38,6 +38,25 @@ def test_a_stream_opened_anew_leaves_no_source_behind(make_daemon: Make) -> None
     assert (alive(Pipeline), alive(PlayedFile)) == (1, 1)
 
 
+def test_whoever_is_told_that_a_stream_runs_finds_the_figures_of_its_first_frame(
+    make_daemon: Make,
+) -> None:
+    daemon = make_daemon()
+    stream = daemon.supervisor.get("s0")
+    wait_until(lambda: stream.state == "running", "it runs")
+    told: list[tuple[str, int]] = []
+
+    def look() -> None:  # in the thread that tells it, at once
+        if listening.ring.take() is not None:
+            told.append((stream.state, stream.figures.tracks))
+
+    with daemon.hub.subscription("test", ["status"], on_ready=look) as listening:
+        daemon.supervisor.change("s0", {"source": {"flip": True}})
+        wait_until(lambda: opened_again(stream, 1), "it runs again")
+        wait_until(lambda: len(told) == 2, "both are told")
+    assert told == [("connecting", 1), ("running", 2)]
+
+
 @pytest.mark.usefixtures("no_search_for_cycles")
 def test_a_camera_that_was_lost_leaves_no_source_behind(make_daemon: Make) -> None:
     camera = FakeCamera().start()

@@ -53,9 +53,14 @@ def sinks(*settings: dict[str, Any]) -> Iterator[tuple[Hub, Metrics]]:
     config = ServeConfig.model_validate_json(json.dumps({"sinks": list(settings)}))
     made = Sinks(config.sinks, hub, metrics)
     made.start()
-    wait_until(lambda: len(hub.counts()) == len(settings), "all listen")
     yield hub, metrics
     made.stop(15)
+
+
+def test_sinks_listen_once_they_are_started(tmp_path: Path) -> None:
+    file = {"kind": "jsonl", "folder": str(tmp_path / "poses")}
+    with sinks(file, file | {"streams": ["other"]}) as (hub, _):
+        assert hub.counts() == {"jsonl-0": 1, "jsonl-1": 1}
 
 
 def publish(hub: Hub, made: list[Item]) -> None:

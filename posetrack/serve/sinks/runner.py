@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from importlib import import_module
 from threading import Event, Thread
 from typing import Any, Protocol
 
 from posetrack.errors import ConfigError, SinkError
-from posetrack.serve.hub import Hub, Item, Kind, Subscription
+from posetrack.serve.hub import Hub, Item, Kind
 from posetrack.serve.logs import log
 from posetrack.serve.metrics import Metrics
 from posetrack.serve.redaction import redacted
@@ -85,11 +86,18 @@ class SinkRunner:
         self._sent = metrics.sink_sent.labels(self.name)
         self._failures = metrics.sink_failures.labels(self.name)
         self._worked = False
+        self._listening = ExitStack()
         self._stop = Event()
         self._thread = Thread(target=self._main, name=f"sink-{self.name}", daemon=True)
 
     def start(self) -> None:
-        """Begin, in a thread."""
+        """Begin, in a thread; nothing that is published after this is missed."""
+        chosen = self._settings
+        self._ring = self._listening.enter_context(
+            self._hub.subscription(
+                self.name, self._sink.kinds, chosen.streams, capacity=chosen.queue
+            )
+        ).ring
         self._thread.start()
 
     def stop(self) -> None:
@@ -102,15 +110,12 @@ class SinkRunner:
         return not self._thread.is_alive()
 
     def _main(self) -> None:
-        chosen = self._settings
-        with self._hub.subscription(
-            self.name, self._sink.kinds, chosen.streams, capacity=chosen.queue
-        ) as subscription:
+        with self._listening:
             failures = 0
             while True:
                 try:
                     self._sink.open()
-                    self._serve(subscription)
+                    self._serve()
                 except SinkError as error:
                     failures = 0 if self._worked else failures + 1
                     self._failures.inc()
@@ -131,10 +136,10 @@ class SinkRunner:
         except Exception:  # noqa: BLE001 - the top of a thread that must go on
             log.exception("sink %s cannot be closed", self.name)
 
-    def _serve(self, subscription: Subscription) -> None:
+    def _serve(self) -> None:
         """Send until the stop; the last of what waits goes too."""
         self._worked = False
-        ring = subscription.ring
+        ring = self._ring
         while True:
             first = ring.take(_TICK_S)
             items = [] if first is None else [first]

@@ -18,7 +18,6 @@ CASES = 12
 def intruder(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Intruder]:
     folder = tmp_path_factory.mktemp("intruder")
     data = settings(models, folder / "media", 1, limits={"streams": 4})
-    data["defaults"]["watch"]["stall_s"] = 10.0
     with running(data, folder / "run", environment={"POSETRACK_TOKEN": TOKEN}) as daemon:
         daemon.wait_running("s0")
         yield Intruder(daemon, folder / "media")

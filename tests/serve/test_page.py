@@ -308,7 +308,7 @@ def test_the_view_in_space_is_turned_by_dragging_and_brought_nearer(
     deep = {
         "detector": {"model": str(models.det)},
         "pose": {"model": str(models.deep)},
-        "watch": {"stall_s": 1.0, "backoff_s": 0.2, "longest_backoff_s": 0.5},
+        "watch": {"stall_s": 10.0, "backoff_s": 0.2, "longest_backoff_s": 0.5},
     }
     with daemon_of(models, tmp_path, defaults=deep) as daemon:
         page = open_page(daemon, **(small if phone else {}))

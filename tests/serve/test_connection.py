@@ -19,6 +19,7 @@ from posetrack.serve.settings import LimitSettings
 
 Connect = Callable[[], socket.socket]
 ASKING_S = 1.0
+PATIENCE_S = 15.0
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
 
 
@@ -35,7 +36,7 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
     monkeypatch.setattr(connection, "ASKING_S", ASKING_S)
     protocol = bounded_connections(LimitSettings(clients=8, clients_per_address=4))
     options = uvicorn.Config(
-        refuse, http=protocol, lifespan="off", log_config=None, timeout_keep_alive=1
+        refuse, http=protocol, lifespan="off", log_config=None, timeout_keep_alive=3
     )
     server = uvicorn.Server(options)
     listener = socket.create_server(("127.0.0.1", 0))
@@ -45,7 +46,7 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
 
         def made() -> socket.socket:
             client = stack.enter_context(socket.create_connection(listener.getsockname()))
-            client.settimeout(5)
+            client.settimeout(PATIENCE_S)
             return client
 
         yield made
@@ -82,18 +83,24 @@ def test_whoever_does_not_finish_asking_is_cut_off(connect: Connect, said: bytes
     client = connect()
     client.sendall(said)
     _, took_s = end_of(client)
-    assert took_s < ASKING_S + 2
+    assert took_s < ASKING_S + PATIENCE_S
 
 
-def test_whoever_asks_in_time_is_answered_again_and_again(connect: Connect) -> None:
+def test_whoever_asks_in_time_is_answered_again_and_again(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking_s = 4.0  # of which a busy machine may lose some
+    monkeypatch.setattr(connection, "ASKING_S", asking_s)
     client = connect()
-    for _ in range(4):
+    for _ in range(5):
         client.sendall(GET)
-        time.sleep(ASKING_S / 2)
+        time.sleep(asking_s / 4)
         client.sendall(b"\r\n")
         answer = b""
         while not answer.endswith(b"no"):
-            answer += client.recv(65536)
+            part = client.recv(65536)
+            assert part, "it was cut off"
+            answer += part
 
 
 @pytest.mark.parametrize("piece", [b"X-A: b\r\n", b"x", b"\r\n "])
@@ -111,7 +118,11 @@ def test_headers_without_an_end_are_cut_off(connect: Connect, piece: bytes) -> N
     assert not answer or answer.startswith(b"HTTP/1.1 4")
 
 
-def test_an_address_has_room_for_so_many_connections_and_gets_it_back(connect: Connect) -> None:
+def test_an_address_has_room_for_so_many_connections_and_gets_it_back(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "ASKING_S", PATIENCE_S)  # none is cut off before it has asked
+
     def answered(client: socket.socket) -> bool:
         try:
             client.sendall(GET + b"\r\n")

@@ -195,13 +195,16 @@ def test_a_source_that_breaks_in_the_middle_is_not_an_end() -> None:
 
 
 def test_a_stop_finalises_what_was_done() -> None:
-    sink = FakeSink()
-    job = Run(
-        FakeSource(frames=100_000),
-        perception(),
-        [sink],
-        on_progress=lambda r: job.stop() if r.frame.index == 5 else None,
-    )
+    source, sink = FakeSource(frames=100_000), FakeSink()
+    told = threading.Event()
+    source.stop = told.set  # type: ignore[attr-defined]
+
+    def stop(result: Result) -> None:
+        if result.frame.index == 5:
+            job.stop()
+            told.wait(10)
+
+    job = Run(source, perception(), [sink], on_progress=stop)
     summary = job.execute()
     assert sink.log == ["open", "finish"]
     assert summary.complete
@@ -209,9 +212,22 @@ def test_a_stop_finalises_what_was_done() -> None:
 
 
 def test_live_drops_old_frames_and_counts_them() -> None:
-    source = FakeSource(frames=100, period_s=0.002, is_live=True, dropped=7, warning="weak signal")
+    read: list[None] = []
+    source = FakeSource(
+        frames=100,
+        before=lambda: read.append(None),
+        is_live=True,
+        dropped=7,
+        warning="weak signal",
+    )
     sink = FakeSink()
-    summary = run(source, perception(before=lambda: time.sleep(0.005)), [sink])
+
+    def slow() -> None:  # three frames are read meanwhile, as long as there are any
+        until = min(len(read) + 3, 100)
+        while len(read) < until:
+            time.sleep(0.001)
+
+    summary = run(source, perception(before=slow), [sink])
     assert [stage.stage for stage in summary.stages] == ["capture", "perceive", "output"]
     assert summary.dropped > 7 + 20
     assert summary.frames + summary.dropped == 107

@@ -56,11 +56,14 @@ def test_the_newest_frame_wins_and_drops_are_counted(files):
 
 
 def test_a_file_comes_at_the_speed_of_its_time_stamps(files):
+    began = time.perf_counter()
     with open_source(files[1] + "/a.mp4") as source:
-        began = time.perf_counter()
         frames = list(source)
-    assert time.perf_counter() - began > 0.6  # 20 frames at 25 a second
-    assert len(frames) > 10
+    assert len(frames) + source.dropped == 20
+    assert frames[-1].index == 19
+    for frame in frames:  # none is early; how many are late is up to the machine
+        assert frame.captured_at - began > frame.index / 25 - 0.02
+    assert len(frames) > 1
 
 
 def test_pace_begins_anew_where_time_stamps_jump():
@@ -93,7 +96,7 @@ def test_making_one_does_not_wait_and_closing_ends_the_thread():
 def test_stopping_ends_an_iteration_that_waits(files):
     stored, base = files
     stored.stall.add("/a.mp4")
-    source = LiveSource(base + "/a.mp4", LiveSettings(open_timeout_s=1))
+    source = LiveSource(base + "/a.mp4", LiveSettings(open_timeout_s=6))
     taken: list[object] = []
     reader = threading.Thread(target=lambda: taken.extend(source))
     reader.start()
@@ -102,7 +105,8 @@ def test_stopping_ends_an_iteration_that_waits(files):
     source.stop()
     reader.join(5)
     assert not reader.is_alive()
-    assert time.perf_counter() - began < 0.5
+    assert time.perf_counter() - began < 5, "sooner than the opening under way"
+    stored.released.set()
     source.close()
     assert not source._thread.is_alive()
 
@@ -113,7 +117,7 @@ def test_a_server_that_never_answers_is_given_up_in_time(files):
     began = time.perf_counter()
     with pytest.raises(SourceError, match="no answer within the time allowed"):
         open_source(base + "/a.mp4", live=LiveSettings(open_timeout_s=0.5))
-    assert time.perf_counter() - began < 3
+    assert time.perf_counter() - began < LiveSettings().open_timeout_s
 
 
 def test_an_address_that_does_not_answer_is_one_line_without_its_password(capfd):
@@ -134,15 +138,19 @@ def test_a_missing_device_is_one_line():
 
 def test_a_lost_source_is_given_up_with_a_line(tmp_path):
     told: list[Status] = []
-    quick = LiveSettings(reconnects=2, backoff_s=0.01, pace=False)
+
+    def note(status: Status) -> None:  # in the thread that reads: before it comes to the end
+        told.append(status)
+        stored.content.pop("/a.ts", None)
+
+    quick = LiveSettings(reconnects=2, backoff_s=0.01, pace=False, stall_s=60)
     # A transport stream over HTTP has no length, so that its end is a loss.
     stored = Files({"/a.ts": clips.make_clip(tmp_path / "a.ts", frames=20).read_bytes()})
     with (
         serving(stored) as base,
-        LiveSource(base + "/a.ts", quick, on_status=told.append) as source,
+        LiveSource(base + "/a.ts", quick, on_status=note) as source,
     ):
-        assert source.wait(5)
-        del stored.content["/a.ts"]
+        assert source.wait(15)
         with pytest.raises(SourceError, match="was lost and did not come back in 2 attempts"):
             list(source)
     assert [status.state for status in told] == ["running", "stalled", "stalled", "failed"]
@@ -219,7 +227,10 @@ def test_hls_is_read(files, tmp_path):
     stored.content["/s.ts"] = clips.make_clip(tmp_path / "s.ts", frames=20).read_bytes()
     stored.content["/a.m3u8"] = playlist("s.ts")
     with open_source(base + "/a.m3u8") as source:
-        assert len(list(source)) > 10
+        frames = list(source)
+    assert len(frames) + source.dropped == 20
+    assert frames[-1].index == 19
+    assert len(frames) > 1
 
 
 @pytest.mark.parametrize(

@@ -100,8 +100,9 @@ def test_a_slider_changes_the_detector_interval_at_once(
 
         wait_until(lambda: interval() == 9, "the daemon knows")
         assert daemon.stream("s0")["reconnects"] == 0
-        page.keyboard.press("-")
-        wait_until(lambda: interval() == 8, "a key does it too")
+        for _ in range(3):  # faster than the daemon answers
+            page.keyboard.press("-")
+        wait_until(lambda: interval() == 6, "a key does it too")
         daemon.http.patch("/v1/streams/s0", json={"detector": {"interval": 20}})
         wait_until(lambda: slider.input_value() == "20", "and the page follows others")
 
@@ -156,7 +157,7 @@ def test_a_killed_camera_shows_as_lost_and_comes_back(
         camera.kill()
         wait_until(lambda: state_of(page) in ("stalled", "failed"), "it is told")
         wait_until(lambda: "tried again" in page.inner_text("#veil"), "and why")
-        assert drawn(page, "overlay") == ""
+        wait_until(lambda: drawn(page, "overlay") == "", "nobody is drawn")
         camera.start()
         wait_until(lambda: state_of(page) == "running", "it comes back")
         wait_until(lambda: drawn(page, "overlay"), "with the people")
@@ -331,17 +332,15 @@ def test_the_view_in_space_is_turned_by_dragging_and_brought_nearer(
                 page.mouse.down()
                 page.mouse.move(x + 90, y + 20, steps=3)
                 page.mouse.up()
-            sides.add(side := settled(page))
-        assert len(sides) == 3
+            sides.add(side := settled(page, *sides))
         if phone:
             touch(page, [(x - 20, y), (x + 20, y)], [(x - 60, y), (x + 60, y)])
         else:
             page.mouse.wheel(0, -300)
-        near = settled(page)
-        assert near != side
+        near = settled(page, side)
         page.locator("#view").focus()
         page.keyboard.press("ArrowLeft")
-        assert settled(page) != near
+        settled(page, near)
 
 
 def touch(page: Any, *steps: list[tuple[float, float]]) -> None:
@@ -353,13 +352,13 @@ def touch(page: Any, *steps: list[tuple[float, float]]) -> None:
         fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
 
-def settled(page: Any) -> str:
-    """The pixels of the scene once they are those of the frame before."""
+def settled(page: Any, *others: str) -> str:
+    """The pixels of the scene once they are those of the frame before, and none of `others`."""
     last = [""]
 
     def same() -> bool:
         before, last[0] = last[0], drawn(page, "overlay")
-        return bool(before) and before == last[0]
+        return bool(before) and before == last[0] and before not in others
 
     wait_until(same, "it comes to rest")
     return last[0]

@@ -11,6 +11,7 @@ const QUIET_MS = 500; // an answer that was under way still tells what was befor
 export class Settings {
   #inputs = [];
   #waiting = new Map(); // patches by stream
+  #meant = new Map(); // the same, until answers tell them: what the next step starts from
   #busy = false;
   #quietUntil = 0;
   #stream = null;
@@ -25,12 +26,14 @@ export class Settings {
   show(stream, tracking) {
     this.#stream = stream;
     if (this.#busy || performance.now() < this.#quietUntil) return;
+    this.#meant.clear();
     for (const { control, show } of this.#inputs) show(valueAt(control, stream, tracking));
   }
 
   /** One step of the detector interval up or down. */
   step(by) {
-    const now = this.#stream.settings.detector.interval;
+    const { id, settings } = this.#stream;
+    const now = this.#meant.get(id)?.detector?.interval ?? settings.detector.interval;
     const next = Math.min(60, Math.max(1, now + by));
     this.#change(patchOf({ path: "detector.interval" }, next));
     toast(`Detector every ${next} frames`);
@@ -50,7 +53,9 @@ export class Settings {
 
   #change(patch) {
     const { id } = this.#stream;
-    this.#waiting.set(id, merged(this.#waiting.get(id) ?? {}, patch));
+    for (const kept of [this.#waiting, this.#meant]) {
+      kept.set(id, merged(kept.get(id) ?? {}, patch));
+    }
     if (!this.#busy) this.#send();
   }
 

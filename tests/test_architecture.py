@@ -56,10 +56,11 @@ def test_help_answers_at_once() -> None:
         subprocess.run([sys.executable, *command], capture_output=True, check=True)
         return time.perf_counter() - begin
 
-    # What Python itself takes to start is not ours, and tells how busy the machine is.
-    bare = min(once("-c", "import typing, re, enum") for _ in range(4))
-    ours = min(once("-m", "posetrack", "--help") for _ in range(4))
-    assert ours - bare < max(0.3, 3 * bare), f"help took {ours:.2f} s, bare python {bare:.2f} s"
+    # What Python itself takes to start is not ours, and tells how busy the machine is just then.
+    took_s = [
+        (once("-c", "import typing, re, enum"), once("-m", "posetrack", "--help")) for _ in range(4)
+    ]
+    assert any(ours - bare < max(0.3, 3 * bare) for bare, ours in took_s), f"bare, help: {took_s}"
 
 
 def test_backends_know_tensors_and_not_people() -> None:

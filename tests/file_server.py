@@ -21,8 +21,8 @@ class Files:
     """path -> status of the first answer"""
     stall: set[str] = field(default_factory=set)
     """paths whose answer never goes on after its headers"""
-    slow: set[str] = field(default_factory=set)
-    """paths whose answer comes a little at a time"""
+    slow_s: dict[str, float] = field(default_factory=dict)
+    """path -> pause after each 10,000 bytes of its answer"""
     ranges: bool = True
     requests: list[tuple[str, str]] = field(default_factory=list)
     released: threading.Event = field(default_factory=threading.Event)
@@ -57,7 +57,7 @@ def serving(files: Files) -> Iterator[str]:
             end = files.cut_first.pop(path, len(body))
             for at in range(start, end, 10_000):
                 self.wfile.write(body[at : min(at + 10_000, end)])
-                time.sleep(0.05 if path in files.slow else 0)
+                time.sleep(files.slow_s.get(path, 0))
 
         def log_message(self, *_: object) -> None:
             pass

@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from daemons import wait_until
 from fakes import FPS, TWO_PEOPLE, FakeDetector, FakeEstimator, Person, draw_people
 
 from posetrack.late import LateDetector, carried
@@ -118,7 +119,7 @@ def test_what_fails_in_the_late_detector_is_raised() -> None:
     late = LateDetector(Perception(det=FakeDetector(before=fail), pose=FakeEstimator()))
     frame = Frame(draw_people(TWO_PEOPLE, 0), 0, 0.0, 0.0)
     assert late(frame) is None
-    time.sleep(0.2)
+    wait_until(lambda: late._asked[0].done(), "it has failed")
     with pytest.raises(RuntimeError, match="out of memory"):
         late(frame)
     late.close()

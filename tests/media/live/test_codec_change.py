@@ -86,10 +86,10 @@ def test_another_codec_in_a_transport_stream_is_noticed_and_read(pid):
         channel.program = transport_stream("libx264", (640, 480), pid)
         began = time.monotonic()
         for _ in frames:
-            if source.status.codec == "h264":
+            if source.status.size == (640, 480):
                 break
-            assert time.monotonic() - began < 10
-        assert source.status.size == (640, 480)
+            assert time.monotonic() - began < 20
+        assert source.status.codec == "h264"
         assert len(list(itertools.islice(frames, 5))) == 5
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
 
 import clips
 import pytest
+from daemons import wait_until
 from senders import Sender, has_gstreamer
 
 from posetrack.media.live import LiveSettings, LiveSource, Status
@@ -23,9 +25,13 @@ PATIENT = LiveSettings(
     backoff_s=0.1,
     longest_backoff_s=0.4,
 )
-BACK_S = PATIENT.open_timeout_s + 1.25 * PATIENT.longest_backoff_s + 1.5
+UNMOVED = replace(PATIENT, read_timeout_s=15.0, stall_s=15.0)
+"""Nothing is given up because the machine holds its breath."""
+BUSY_S = 10.0
+"""What a busy machine may take for anything."""
+BACK_S = PATIENT.open_timeout_s + 1.25 * PATIENT.longest_backoff_s + BUSY_S
 """An attempt that began just before the server came back, the pause after it, and the first
-pictures; the machine may be busy."""
+pictures."""
 
 
 class Watch:
@@ -45,6 +51,13 @@ class Watch:
             assert after.pts_s > before.pts_s
         self.frames += taken
         return taken
+
+    def until_size(self, size: tuple[int, int]) -> None:
+        """Take frames until pictures of this size come."""
+        began = time.monotonic()
+        while self.source.status.size != size:
+            assert time.monotonic() - began < BUSY_S
+            self.take(1)
 
     def comes_back(self, reconnects: int) -> list[Frame]:
         """Ten frames of the connection with that number, within the time promised."""
@@ -73,27 +86,21 @@ def watch(sender):
 def test_a_killed_server_shows_as_stalled_and_comes_back(sender, watch):
     watch.take(10)
     sender.kill()
-    time.sleep(1)
+    wait_until(lambda: watch.source.status.attempts > 0, "it is tried again")
     assert watch.source.state == "stalled"
-    assert watch.source.status.attempts > 0
     sender.start()
     frames = watch.comes_back(1)
     assert len(frames) == 10
     assert watch.source.status.attempts == 0
-    assert [status.state for status in watch.told if status.state != "stalled"] == ["running"] * 2
+    assert {status.state for status in watch.told} == {"running", "stalled"}
+    assert {status.reconnects for status in watch.told if status.state == "running"} == {0, 1}
 
 
 def test_a_frozen_server_is_noticed_and_comes_back(sender, watch):
     watch.take(10)
     sender.freeze()
     try:
-        began = time.monotonic()
-        while (
-            watch.source.status.error is None
-            or "no picture for 1 s" not in watch.source.status.error
-        ):
-            assert time.monotonic() - began < PATIENT.read_timeout_s + 1.5
-            time.sleep(0.02)
+        wait_until(lambda: "no picture for 1 s" in (watch.source.status.error or ""), "it is told")
         assert watch.source.state == "stalled"
     finally:
         sender.thaw()
@@ -114,34 +121,41 @@ def test_a_close_ends_a_read_of_a_frozen_server_in_time(sender, watch):
 
 def test_a_silent_server_stalls_whoever_waits_for_a_frame(sender, watch):
     watch.take(10)
+    spoken = threading.Event()
+
+    def wait_for_frames() -> None:
+        while not spoken.is_set():
+            watch.take(1)
+
     sender.command("mute")
-    waiting = threading.Thread(target=watch.take, args=(3,))
+    waiting = threading.Thread(target=wait_for_frames)
     waiting.start()
-    time.sleep(0.9)
-    assert [status.state for status in watch.told][-1] == "stalled"
+    wait_until(lambda: watch.told[-1].state == "stalled", "it is told")
+    spoken.set()
     sender.command("speak")
     waiting.join(BACK_S)
     assert not waiting.is_alive()
 
 
-def test_another_size_in_mid_stream_keeps_the_meaning_of_coordinates(sender, watch):
-    watch.take(10)
-    sender.command("size 640x480")
-    began = time.monotonic()
-    while watch.source.status.size != (640, 480):
-        assert time.monotonic() - began < 5
-        watch.take(1)
-    frames = watch.take(10)
+def test_another_size_in_mid_stream_keeps_the_meaning_of_coordinates(sender):
+    watch = Watch(sender.address, UNMOVED)
+    with watch.source:
+        watch.take(10)
+        sender.command("size 640x480")
+        watch.until_size((640, 480))
+        frames = watch.take(10)
     assert {frame.size for frame in frames} == {(320, 240)}
     numbers = [clips.frame_number(frame.image) for frame in frames]
     assert numbers == sorted(set(numbers))
     assert watch.source.status.reconnects == 0
 
 
-def test_another_codec_survives(sender, watch):
-    watch.take(5)
-    sender.command("codec mpeg4")
-    watch.comes_back(1)
+def test_another_codec_survives(sender):
+    watch = Watch(sender.address, UNMOVED)
+    with watch.source:
+        watch.take(5)
+        sender.command("codec mpeg4")
+        watch.comes_back(1)
     assert watch.source.status.codec == "mpeg4"
 
 
@@ -149,7 +163,7 @@ def test_a_password_that_is_wrong_is_told_without_it():
     with Sender("--password", "open-sesame") as server:
         wrong = server.address.replace("://", "://bob:s3cret@")
         with Watch(wrong).source as source:
-            time.sleep(1)
+            wait_until(lambda: source.status.error, "it is refused")
             status = source.status
         right = server.address.replace("://", "://bob:open-sesame@")
         with Watch(right).source as source:
@@ -161,13 +175,13 @@ def test_a_password_that_is_wrong_is_told_without_it():
 
 def test_several_sources_know_nothing_of_each_other(sender):
     with Sender() as other:
-        one, two = Watch(sender.address), Watch(other.address)
+        one, two = Watch(sender.address), Watch(other.address, UNMOVED)
         with one.source, two.source:
             one.take(3)
             two.take(3)
             sender.kill()
             two.take(30)
-            assert one.source.state == "stalled"
+            wait_until(lambda: one.source.state == "stalled", "the one is lost")
             assert two.source.state == "running"
             assert two.source.status.reconnects == 0
 
@@ -186,7 +200,7 @@ def test_nothing_is_left_open_by_connections_that_were_lost(sender):
         watch.comes_back(number + 1)
     watch.source.close()
     assert held() <= before
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
 
 
 def test_people_keep_their_ids_over_a_gap(tmp_path):
@@ -223,8 +237,7 @@ def test_gstreamers_server_is_lost_and_found():
         with watch.source:
             watch.take(5)
             server.command("size 640x480")
-            watch.take(20)
-            assert watch.source.status.size == (640, 480)
+            watch.until_size((640, 480))
             server.command("codec mjpeg")
             watch.comes_back(1)
             assert watch.source.status.codec == "mjpeg"
@@ -232,6 +245,6 @@ def test_gstreamers_server_is_lost_and_found():
             server.start()
             watch.comes_back(2)
             server.freeze()
-            time.sleep(1.5)
+            wait_until(lambda: "no picture for 1 s" in watch.source.status.error, "it is told")
             server.thaw()
             watch.comes_back(3)

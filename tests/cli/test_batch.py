@@ -23,6 +23,7 @@ Run = Callable[..., "Outcome"]  # noqa: F821
 pytestmark = pytest.mark.timeout(180)  # seconds each, but minutes where the machine is busy
 ROOT = Path(__file__).parents[2]
 LETHAL = ["--backend", "lethal:Lethal"]
+SLEEPY = ["--backend", "sleepy:Sleepy", "--det-interval", "1"]
 BATCH = [sys.executable, "-m", "posetrack", "batch"]
 FRAMES = 120
 
@@ -258,12 +259,12 @@ def child(models, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]
 
     def start() -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [*BATCH, "in", "-o", "out", "-j", "2", *models.flags, "--det-interval", "1"],
+            [*BATCH, "in", "-o", "out", "-j", "2", *models.flags, *SLEEPY],
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"},
             start_new_session=True,
         )
         started.append(process)

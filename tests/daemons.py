@@ -24,7 +24,7 @@ from tiny_models import Models
 TOKEN = "a-token-that-is-long-enough"
 
 
-def wait_until(true: Callable[[], Any], what: str, timeout_s: float = 15.0) -> Any:
+def wait_until(true: Callable[[], Any], what: str, timeout_s: float = 30.0) -> Any:
     """What `true` returns, once it is true."""
     until = time.monotonic() + timeout_s
     while time.monotonic() < until:

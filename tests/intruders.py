@@ -156,8 +156,9 @@ class Intruder:
         found += [f"an answer has {word}" for word in (PASSWORD, TOKEN) if word in told]
         if self._secret.read_text() != "the secret":
             found.append("a file outside the media root was changed")
-        first = daemon.stream("s0")["frames"]
-        time.sleep(1)
+        first, until = daemon.stream("s0")["frames"], time.monotonic() + 15
+        while daemon.stream("s0")["frames"] <= first and time.monotonic() < until:
+            time.sleep(0.1)
         if daemon.stream("s0")["frames"] <= first:
             found.append("the stream stands still")
         return found

@@ -51,9 +51,10 @@ def test_of_four_streams_one_is_killed_and_the_others_go_on(
         time.sleep(1)
         assert daemon.stream("camera")["reconnects"] == 0, "attempts do not count"
         for name in ("s0", "s1", "s2"):
+            more = before[name]["frames"] + 10
+            wait_until(lambda name=name, n=more: daemon.stream(name)["frames"] > n, "it goes on")
             now = daemon.stream(name)
             assert now["state"] == "running"
-            assert now["frames"] > before[name]["frames"] + 10
             assert now["tracks"] == before[name]["tracks"]
         camera.start()
         back = wait_until(
@@ -79,7 +80,7 @@ def test_a_frozen_camera_is_stalled_and_opened_anew(
         assert daemon.http.get("/readyz").status_code == 503
         camera.frozen.clear()
         daemon.wait_running("camera")
-        assert daemon.http.get("/readyz").status_code == 200
+        wait_until(lambda: daemon.http.get("/readyz").status_code == 200, "it is ready again")
 
 
 def test_a_stream_that_cannot_work_fails_alone_and_a_change_is_tried_at_once(
@@ -105,7 +106,8 @@ def test_a_stream_that_cannot_work_fails_alone_and_a_change_is_tried_at_once(
 
 
 def test_clients_that_never_read_cost_the_others_nothing(models: Models, tmp_path: Path) -> None:
-    data = settings(models, tmp_path / "media", 2, limits={"client_stall_s": 2.0})
+    # None of them is cut off before it is counted.
+    data = settings(models, tmp_path / "media", 2, limits={"client_stall_s": 60.0})
     with running(data, tmp_path / "run") as daemon, ExitStack() as stack:
         daemon.wait_running("s0", "s1")
         host, port = daemon.address.removeprefix("http://").split(":")
@@ -130,8 +132,7 @@ def test_clients_that_never_read_cost_the_others_nothing(models: Models, tmp_pat
         figures = daemon.http.get("/metrics").text
         assert 'posetrack_clients{kind="websocket"} 50.0' in figures
         before = daemon.stream("s0")["frames"]
-        time.sleep(1)
-        assert daemon.stream("s0")["frames"] > before + 10
+        wait_until(lambda: daemon.stream("s0")["frames"] > before + 20, "frames come")
         assert daemon.stream("s0")["state"] == "running"
 
 
@@ -293,9 +294,10 @@ def test_systemd_is_told_ready_alive_and_stopping(models: Models, tmp_path: Path
             daemon.process.send_signal(signal.SIGHUP)
             while not any(line.startswith("RELOADING=1\nMONOTONIC_USEC=") for line in told):
                 told.append(manager.recv(4096).decode())
-            daemon.stop()
-            while "STOPPING=1" not in told:
+            daemon.process.send_signal(signal.SIGTERM)
+            while "STOPPING=1" not in told:  # read at once: few messages have room in the socket
                 told.append(manager.recv(4096).decode())
+            daemon.process.wait(20)
     assert told[0].startswith("READY=1")
     assert told.count("WATCHDOG=1") >= 3
 
@@ -327,7 +329,8 @@ def test_nothing_is_left_of_streams_and_clients_that_went(
         # The web server's pool of threads may still grow to its usual size.
         wait_until(lambda: daemon.files <= files + 2, "files are closed")
         wait_until(lambda: daemon.threads <= threads + 6, "threads have ended")
-        assert 'posetrack_clients{kind="websocket"} 0.0' in daemon.http.get("/metrics").text
+        nobody = 'posetrack_clients{kind="websocket"} 0.0'
+        wait_until(lambda: nobody in daemon.http.get("/metrics").text, "clients are gone")
 
 
 def test_a_port_in_use_is_one_line(models: Models, tmp_path: Path) -> None:

@@ -240,19 +240,23 @@ def local(address: str, models: Models, pauses: Pauses, told: dict[str, Any]) ->
 
 @contextmanager
 def of_daemon(
-    addresses: tuple[str, str],
+    senders: tuple[Sender, Sender],
     folder: Path,
     models: Models,
     pauses: Pauses,
     told: dict[str, Any],
 ) -> Iterator[Trial]:
     """A daemon with two streams, the first to suffer; `told` gets what was left, how it ended."""
+    addresses = senders[0].address, senders[1].address
+    senders[0].freeze()  # until its stream is watched, whose first state would be missed
     with running(daemon_settings(addresses, folder, models), folder / "daemon") as daemon:
         process = daemon.process.pid
         streams = [DaemonFollower(daemon.address, name) for name in ("ill", "well")]
         for stream in streams:
             stream.start()
         trial = Trial(streams[0], process, pauses)
+        trial.wait(lambda: bool(streams[0].states), 300)
+        senders[0].thaw()
         for stream in streams:
             trial.wait(lambda stream=stream: stream.frames > 10, 300)
             stream.settle()
@@ -316,8 +320,7 @@ def soak(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     with Pauses() as pauses, camera.sender:
         if args.daemon:
             other = Camera(clip, chance).sender
-            addresses = (camera.sender.address, other.address)
-            trying = of_daemon(addresses, folder, models, pauses, told)
+            trying = of_daemon((camera.sender, other), folder, models, pauses, told)
         else:
             trying = local(camera.sender.address, models, pauses, told)
         rows = []

@@ -17,6 +17,7 @@ from posetrack.perception import (
     Perception,
 )
 from posetrack.runner import FrameSource, make_pipeline
+from posetrack.schedule import Schedule, schedule_of
 from posetrack.types import Result
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def track(
-    source: str | Path | FrameSource,
+    source: str | Path | int | FrameSource,
     *,
     det: str | Path | AnyDetector | None = EMBEDDED,
     pose: str | Path | AnyEstimator = EMBEDDED,
@@ -33,7 +34,7 @@ def track(
     device: str = "cpu",
     threads: int | None = None,
     precision: str = "auto",
-    det_interval: int = 5,
+    det_interval: int | Schedule = 5,
     max_people: int | None = None,
     tracker: TrackerSettings | str = "default",
     boxes: BoxesOf | None = None,
@@ -55,7 +56,7 @@ def track(
         device: as for `Perception`.
         threads: as for `Perception`.
         precision: as for `Perception`.
-        det_interval: the detector runs on every so many-th frame.
+        det_interval: the detector runs on every so many-th frame; or a schedule.
         max_people: as for `Perception`.
         tracker: as for `Perception`.
         boxes: people of a frame known from elsewhere, in place of the detector.
@@ -68,11 +69,17 @@ def track(
         StageError: while iterating, the cause attached.
     """
     opened: Any = source
-    if isinstance(source, str | Path):
+    schedule = schedule_of(det_interval)
+    if isinstance(source, str | Path | int):
         from posetrack.media.source import open_source
 
-        opened = open_source(source, start_s=start_s, duration_s=duration_s, stride=stride)
-    ahead = not opened.is_live and det_interval > 1
+        opened = open_source(str(source), start_s=start_s, duration_s=duration_s, stride=stride)
+    elif not hasattr(source, "is_live"):
+        raise TypeError(
+            f"source is of {type(source).__name__}: give a path, an address, a camera's number or "
+            "an opened source; for pictures of your own, posetrack.Perception takes one at a time"
+        )
+    ahead = not opened.is_live and schedule.interval > 1 and not schedule.needs_tracks
     try:
         perception = Perception(
             det=None if boxes is not None else det,
@@ -83,7 +90,7 @@ def track(
             threads=threads,
             detector_threads=threads_ahead(backend, threads) if ahead else threads,
             precision=precision,
-            det_interval=det_interval,
+            det_interval=schedule,
             max_people=max_people,
             tracker=tracker,
         )

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posetrack.errors import ConfigError
-from posetrack.schedule import Every, Schedule
+from posetrack.schedule import Schedule, schedule_of
 from posetrack.skeletons import Skeleton
 from posetrack.types import Detections, Floats, Frame, Image, Mark, Poses, Result, Tracks
 
@@ -142,6 +142,7 @@ class Perception:
         from posetrack.tracking import Tracker, preset
         from posetrack.zoo.aliases import choose
 
+        schedule = schedule_of(det_interval)
         settings = preset(tracker) if isinstance(tracker, str) else tracker
         if max_people is not None:
             settings = replace(settings, max_boxes=max_people)
@@ -178,7 +179,7 @@ class Perception:
                 self.parts = Parts(pose.skeleton, resolved, hands=hands, face=face)
             self._loaded = loaded.pop_all()
         self.skeleton = pose.skeleton if self.parts is None else self.parts.skeleton
-        self.schedule = Every(det_interval) if isinstance(det_interval, int) else det_interval
+        self.schedule = schedule
         self.region = region
         self.detector_runs = 0
         self.known: Tracks | None = None

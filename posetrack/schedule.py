@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from posetrack.errors import ConfigError
 from posetrack.types import Floats, Frame, Tracks
 
 _WIDTH = 96
@@ -139,6 +140,22 @@ class WhenNeeded:
             for left, top, right, bottom in np.clip(corners, 0, None).astype(int).tolist():
                 changed[top : bottom + 1, left : right + 1] = 0
         return bool(cv2.countNonZero(changed) > _MOVED * changed.size)
+
+
+def schedule_of(interval: int | Schedule) -> Schedule:
+    """The schedule of every `interval`-th frame, or the one that is given.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if isinstance(interval, int):
+        return Every(interval)
+    if not hasattr(interval, "due"):
+        raise ConfigError(
+            f"det_interval is {interval!r}: give a whole number, "
+            "or posetrack.schedule.WhenNeeded() to detect where it is needed"
+        )
+    return interval
 
 
 def _small(frame: Frame) -> npt.NDArray[np.int16]:

@@ -90,7 +90,9 @@ class Frame:
     source: str = ""
 
     def __post_init__(self) -> None:
-        image = self.image
+        image: Any = self.image
+        if not isinstance(image, np.ndarray):  # OpenCV's captures give None at their end
+            raise ValueError(f"image must be (H, W, 3) uint8 BGR, got {type(image).__name__}")
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"image must be (H, W, 3) uint8 BGR, got {image.shape} {image.dtype}")
 
@@ -130,6 +132,10 @@ class Detections(RowAligned):
     def from_boxes(cls, boxes: npt.ArrayLike) -> Self:
         """Boxes (N, 4) known from elsewhere: score 1, label 0."""
         rows = np.asarray(boxes, np.float32).reshape(-1, 4)
+        turned = np.flatnonzero((rows[:, 2:] < rows[:, :2]).any(axis=1))
+        if len(turned):
+            first = ", ".join(f"{value:g}" for value in rows[turned[0]])
+            raise ValueError(f"box {turned[0]} is ({first}): boxes are corners, x1, y1, x2, y2")
         return cls(rows, np.ones(len(rows), np.float32), np.zeros(len(rows), np.int64))
 
 
@@ -243,7 +249,7 @@ class Mark:
     end: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Result:
     """Everything known about one frame.
 
@@ -262,3 +268,9 @@ class Result:
     detector_ran: bool
     marks: tuple[Mark, ...] = ()
     heat: Heat | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"Result({self.frame!r}, ids={self.tracks.ids.tolist()}, "
+            f"tracks={self.tracks!r}, detector_ran={self.detector_ran})"
+        )

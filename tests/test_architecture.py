@@ -37,6 +37,10 @@ def importers(prefix: str) -> set[str]:
     return found
 
 
+def test_what_the_package_offers_is_listed() -> None:
+    assert set(posetrack.__all__) <= set(dir(posetrack))
+
+
 def test_importing_the_package_and_asking_for_help_load_no_backend() -> None:
     script = (
         "import sys, posetrack; from posetrack.cli.main import main\n"

@@ -41,6 +41,11 @@ def test_the_detector_runs_every_so_many_frames(interval: int, ran: int) -> None
     assert perceive.detector_runs == perceive.detector.calls == ran  # type: ignore[union-attr]
 
 
+def test_an_interval_that_is_neither_number_nor_schedule_is_refused() -> None:
+    with pytest.raises(ConfigError, match="det_interval is 'auto': give a whole number, or .*Need"):
+        perception(det_interval="auto")
+
+
 def test_dropped_frames_do_not_change_the_rhythm() -> None:
     perceive = perception(det_interval=2)
     kept = [frame for frame in frames(12) if frame.index % 3 == 0]  # 0, 3, 6, 9

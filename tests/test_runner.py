@@ -15,6 +15,7 @@ import posetrack
 from posetrack import Detections, Frame, Perception, Result
 from posetrack.errors import SinkError, SourceError, SourceNotFound, StageError
 from posetrack.runner import Run, run
+from posetrack.schedule import WhenNeeded
 
 
 @pytest.fixture(autouse=True)
@@ -265,6 +266,23 @@ def test_track_takes_boxes_without_a_detector() -> None:
 def test_track_names_a_missing_file_at_once() -> None:
     with pytest.raises(SourceNotFound, match=r"no such file or folder: nothing\.mp4"):
         posetrack.track("nothing.mp4", det=FakeDetector(), pose=FakeEstimator())
+
+
+def test_track_takes_the_number_of_a_camera() -> None:
+    with pytest.raises(SourceNotFound, match="/dev/video7"):
+        posetrack.track(7, det=FakeDetector(), pose=FakeEstimator())
+
+
+def test_track_says_what_it_can_read() -> None:
+    with pytest.raises(TypeError, match=r"source is of list: give a path, .*Perception"):
+        posetrack.track(["a.mp4"], det=FakeDetector(), pose=FakeEstimator())  # type: ignore[arg-type]
+
+
+def test_track_can_detect_where_it_is_needed() -> None:
+    results = posetrack.track(
+        FakeSource(frames=6), det=FakeDetector(), pose=FakeEstimator(), det_interval=WhenNeeded(3)
+    )
+    assert [result.detector_ran for result in results][:3] == [True, False, False]
 
 
 def test_track_says_where_it_failed() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from posetrack.skeletons import Skeleton
-from posetrack.types import Detections, Frame, Poses, Tracks
+from posetrack.types import Detections, Frame, Mark, Poses, Result, Tracks
 
 PAIR = Skeleton("pair", ("a", "b"))
 
@@ -68,3 +68,22 @@ def test_pictures_are_colour_and_bytes_and_tell_what_they_are() -> None:
     for bad in (np.zeros((20, 30), np.uint8), np.zeros((20, 30, 3))):
         with pytest.raises(ValueError, match="uint8 BGR"):
             Frame(bad, 0, 0, 0)  # type: ignore[arg-type]
+
+
+def test_what_a_capture_gives_at_its_end_is_no_picture() -> None:
+    with pytest.raises(ValueError, match="uint8 BGR, got NoneType"):
+        Frame(None, 0, 0, 0)  # type: ignore[arg-type]
+
+
+def test_a_result_is_shown_by_shapes_and_ids() -> None:
+    tracks = Tracks(poses(3), np.array([4, 7, 9]), np.ones(3), np.ones(3, bool))
+    frame = Frame(np.zeros((20, 30, 3), np.uint8), 5, 0.2, 0.0, "a.mp4")
+    marks = (Mark("pose", 0.0, 0.1),)
+    shown = repr(Result(frame, tracks, poses(3).keypoints, True, marks))
+    assert shown.startswith("Result(Frame('a.mp4' #5 30x20 at 0.200 s), ids=[4, 7, 9], tracks=")
+    assert "array(" not in shown and "Mark" not in shown
+
+
+def test_boxes_by_corner_and_size_are_not_taken_for_two_corners() -> None:
+    with pytest.raises(ValueError, match=r"box 1 is \(300, 40, 60, 120\): .* x1, y1, x2, y2"):
+        Detections.from_boxes([[10, 10, 20, 20], [300, 40, 60, 120]])

@@ -41,16 +41,19 @@ def compare(
     one, other = Recording.read(a), Recording.read(b)
     least = visible_score(one.header) if min_score is None else min_score
     found = compared(one, other, min_score=least)
+    # Runs of one video have one file name, in two folders.
+    name_a, name_b = (a.name, b.name) if a.name != b.name else (str(a), str(b))
+    typer.echo(f"A {name_a}\nB {name_b}")
     _print(found)
     if json is not None:
         from posetrack.evaluation.facts import write_json
 
-        write_json(json, {"a": a.name, "b": b.name, "min_score": least, **found.as_dict()})
+        write_json(json, {"a": name_a, "b": name_b, "min_score": least, **found.as_dict()})
         typer.echo(f"wrote {json}")
     if output is not None:
         from posetrack.plots import canvas, differences
 
-        title = f"A {a.name}, B {b.name}"
+        title = f"A {name_a}, B {name_b}"
         drawings = {"joints": differences.by_joint, "time": differences.over_time}
         for name, draw in drawings.items():
             made = draw(found, title)

@@ -18,7 +18,7 @@ LEG_SHARE = 0.491
 """Thigh and shank together, of the standing height (Winter, Biomechanics and Motor Control of
 Human Movement, 2009, figure 4.1)."""
 _STRETCHED = 90  # percentile of a leg's length in the picture that counts as seen from the side
-_FEWEST = 5  # frames in which a leg must be seen
+_FEWEST = 5  # frames that a scale or a range of motion needs
 
 
 def speeds(positions: npt.ArrayLike, times_s: npt.ArrayLike) -> Doubles:
@@ -41,10 +41,10 @@ def speeds(positions: npt.ArrayLike, times_s: npt.ArrayLike) -> Doubles:
 
 
 def range_of_motion(values: npt.ArrayLike) -> float:
-    """Degrees between the 5th and the 95th percentile; NaN of nothing."""
+    """Degrees between the 5th and the 95th percentile; NaN of fewer than 5 frames."""
     known = np.asarray(values, np.float64)
     known = known[np.isfinite(known)]
-    if not len(known):
+    if len(known) < _FEWEST:
         return float("nan")
     low, high = np.percentile(known, (5, 95))
     return float(high - low)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -29,6 +30,8 @@ _DARKER, _LIGHTEST = 0.75, 110
 """The colours of the video are for dark pictures: on paper they are darker, and none is lighter
 than this luma (of 255)."""
 _DPI = 150
+_LETTERS_PER_INCH, _LINE_INCHES = 12, 0.23
+"""Of subtitles, at their 10 points."""
 _STYLE = {
     "font.size": 10.0,
     "axes.labelcolor": INK,
@@ -55,15 +58,24 @@ def id_ink(track_id: int) -> str:
 
 
 def figure(title: str, subtitle: str, size: tuple[float, float], **grid: Any) -> tuple[Figure, Any]:
-    """An empty figure of `size` inches with its axes (as `plt.subplots` gives them)."""
+    """An empty figure of `size` inches with its axes (as `plt.subplots` gives them).
+
+    A subtitle that is longer than the figure is wide (names of files are) takes more lines, and
+    the figure is as much taller.
+    """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
+    lines = textwrap.wrap(subtitle, int(_LETTERS_PER_INCH * size[0])) or [""]
+    tall = size[1] + _LINE_INCHES * (len(lines) - 1)
     with mpl.rc_context(_STYLE):
-        made = Figure(figsize=size, facecolor=PAPER, layout="constrained")
+        made = Figure(figsize=(size[0], tall), facecolor=PAPER, layout="constrained")
         axes = made.subplots(**grid)
-        made.suptitle(f"{title}\n", x=0.01, ha="left", fontsize=14, fontweight="bold")
-        made.text(0.01, 1 - 0.42 / size[1], subtitle, ha="left", va="center", color="#5A6169")
+        below = "\n" * len(lines)
+        made.suptitle(f"{title}{below}", x=0.01, ha="left", fontsize=14, fontweight="bold")
+        for row, line in enumerate(lines):
+            y = 1 - (0.42 + _LINE_INCHES * row) / tall
+            made.text(0.01, y, line, ha="left", va="center", color="#5A6169")
     return made, axes
 
 

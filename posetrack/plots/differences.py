@@ -29,7 +29,7 @@ def by_joint(found: Comparison, title: str) -> Figure | None:
         return None
     made, (left, right) = canvas.figure(
         "Differences by joint",
-        f"{title}: B against A, {len(found.pairs)} people in both",
+        f"{title}: B against A; in both: {len(found.pairs)}",
         (10, 1.5 + 0.3 * len(rows)),
         ncols=2,
         sharey=True,
@@ -49,7 +49,7 @@ def by_joint(found: Comparison, title: str) -> Figure | None:
         label = "to the right" if key == "dx" else "down"
         right.barh(places + offset, values, height=0.32, color=colour, label=label)
     right.axvline(0, color=canvas.INK, linewidth=0.8)
-    canvas.head(right, "Mean shift", "where B lies of A")
+    canvas.head(right, "Mean shift", "B less A")
     right.set_xlabel("px")
     right.legend(loc="best", frameon=False)
     for axes in (left, right):

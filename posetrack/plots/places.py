@@ -55,7 +55,8 @@ def heat_map(subject: Subject) -> Figure:
     made, axes = _picture(
         subject,
         "Where people were",
-        f"{subject.name}: seconds somebody stood there, all people",
+        f"{subject.name}: seconds somebody stood there, all people, a cell of "
+        f"{_cell_px(subject) * subject.scale:.2g} {subject.unit}",
         aside=1.0,
     )
     seconds = dwell(subject)
@@ -67,7 +68,7 @@ def heat_map(subject: Subject) -> Figure:
         norm=PowerNorm(0.5, vmin=0),  # a short stay is still to be seen beside a long one
         interpolation="bilinear",
     )
-    made.colorbar(image, ax=axes, label="s", shrink=0.8, pad=0.02)
+    made.colorbar(image, ax=axes, label="s a cell", shrink=0.8, pad=0.02)
     return made
 
 
@@ -80,7 +81,7 @@ def dwell(subject: Subject) -> Doubles:
     from scipy.ndimage import gaussian_filter
 
     width, height = subject.recording.header.size
-    cell = max(width, height) / _CELLS
+    cell = _cell_px(subject)
     shape = (max(round(height / cell), 1), max(round(width / cell), 1))
     seconds = np.zeros(shape)
     step_s = 1 / subject.recording.header.fps
@@ -91,6 +92,11 @@ def dwell(subject: Subject) -> Doubles:
         np.add.at(seconds, (row, column), step_s)
     spread: Doubles = gaussian_filter(seconds, _BLUR, mode="reflect")
     return spread
+
+
+def _cell_px(subject: Subject) -> float:
+    """Side of a cell of the heat map."""
+    return max(subject.recording.header.size) / _CELLS
 
 
 def _picture(

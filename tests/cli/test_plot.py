@@ -55,6 +55,16 @@ def test_compare_prints_and_writes_both_tables(command: Run, file: Path, tmp_pat
     assert names == {"differences.joints.png", "differences.time.png"}
 
 
+def test_runs_of_one_name_are_told_apart_by_their_folders(command: Run, file: Path) -> None:
+    again = file.parent / "again" / file.name
+    again.parent.mkdir()
+    again.write_bytes(file.read_bytes())
+    done = command("compare", "walk.jsonl", "again/walk.jsonl", "--json", "c.json")
+    assert done.out.splitlines()[:2] == ["A walk.jsonl", f"B {Path('again', 'walk.jsonl')}"]
+    told = json.loads((file.parent / "c.json").read_text())
+    assert (told["a"], told["b"]) == ("walk.jsonl", str(Path("again", "walk.jsonl")))
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [

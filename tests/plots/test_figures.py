@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from formats.people import FPS, FRAMES, recording
 from matplotlib.image import imread
 
-from posetrack.plots import canvas, joints, report
+from posetrack.plots import canvas, joints, places, report
 from posetrack.plots.places import dwell
 from posetrack.plots.subject import Subject
 from posetrack.plots.timeline import spans
@@ -40,6 +41,31 @@ def test_ranges_are_of_both_sides() -> None:
         "knee", "hip", "ankle", "elbow", "shoulder", "thigh", "shank",
     ]  # fmt: skip
     assert all(left > 0 and right > 0 for _, left, right in rows)
+
+
+def test_a_range_of_motion_takes_more_than_a_few_frames() -> None:
+    whole = recording("halpe26")
+    few = replace(whole, rows=whole.rows[whole.rows.frame < 4])
+    assert joints.ranges(Subject(few).person(2)) == []
+
+
+def test_the_heat_map_says_how_large_the_cell_is_that_its_seconds_are_of() -> None:
+    made = places.heat_map(Subject(recording(), 100.0))
+    assert "a cell of 0.13 m" in " ".join(text.get_text() for text in made.texts)
+    assert made.axes[-1].get_ylabel() == "s a cell"
+
+
+@pytest.mark.parametrize("width", [4.0, 9.0])
+def test_a_subtitle_stays_in_the_figure_however_long_the_name_of_the_file(width: float) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    name = "2026-05-11_subject_07_trial_03_countermovement_jump_camera_2_corrected.posetrack.mp4"
+    made, axes = canvas.figure("Title", f"{name}: range of motion, {name}", (width, 3.0))
+    FigureCanvasAgg(made).draw()
+    edges = [text.get_window_extent() for text in made.texts]
+    assert len(edges) > 1
+    assert max(edge.x1 for edge in edges) <= made.bbox.x1
+    assert min(edge.y0 for edge in edges) >= axes.get_window_extent().y1
 
 
 def test_a_curve_does_not_cross_a_gap() -> None:

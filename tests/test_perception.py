@@ -42,7 +42,9 @@ def test_the_detector_runs_every_so_many_frames(interval: int, ran: int) -> None
 
 
 def test_an_interval_that_is_neither_number_nor_schedule_is_refused() -> None:
-    with pytest.raises(ConfigError, match="det_interval is 'auto': give a whole number, or .*Need"):
+    with pytest.raises(
+        ConfigError, match=r"det_interval is 'auto': give a whole number, or .*Need"
+    ):
         perception(det_interval="auto")
 
 

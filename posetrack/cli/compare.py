@@ -38,6 +38,8 @@ def compare(
 
     if kind not in ("png", "svg"):
         raise ConfigError(f"--format {kind}: known are png, svg")
+    if output is not None and output.is_file():
+        raise ConfigError(f"--output {output} is a file: name a folder for the plots")
     one, other = Recording.read(a), Recording.read(b)
     least = visible_score(one.header) if min_score is None else min_score
     found = compared(one, other, min_score=least)

@@ -98,7 +98,7 @@ def pull(
     everything: Annotated[bool, typer.Option("--all", help="Every model of the zoo.")] = False,
     task: Task = None,
     allow_unverified: Annotated[
-        bool, typer.Option(help="Take a file of which no digest is known.")
+        bool, typer.Option("--allow-unverified", help="Take a file of which no digest is known.")
     ] = False,
 ) -> None:
     """Fetch models, verify them, and keep them for later runs without a network."""

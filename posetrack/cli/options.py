@@ -43,7 +43,6 @@ class Flag:
     setting: str
     panel: str
     text: str
-    low: float | None = None
 
     @property
     def parameter(self) -> str:
@@ -53,10 +52,7 @@ class Flag:
     @property
     def annotation(self) -> Any:
         """What typer makes an option of."""
-        limits = {} if self.low is None else {"min": self.low}
-        return Annotated[
-            self.kind | None, option(self.name, panel=self.panel, text=self.text, **limits)
-        ]
+        return Annotated[self.kind | None, option(self.name, panel=self.panel, text=self.text)]
 
 
 # fmt: off
@@ -73,17 +69,17 @@ FLAGS = tuple(Flag(*row) for row in (
     ("--async-detector/--no-async-detector", bool, "detector.asynchronous", MODELS,
      "Live: never wait for the detector, carry its late answer to the present."),
     ("--tracker", str, "tracker.preset", MODELS, "Preset: default, iou or mmdeploy."),
-    ("--max-people", int, "tracker.max_boxes", MODELS, "Follow at most so many people.", 1),
+    ("--max-people", int, "tracker.max_boxes", MODELS, "Follow at most so many people."),
     ("--select", str, "tracker.select", MODELS, "Who they are: first, largest, center; or ids."),
     ("--smooth", str, "revision.smooth", MODELS, "live, or offline: no lag, gaps filled (files)."),
     ("--relink/--no-relink", bool, "revision.relink", MODELS, "Join pieces of tracks (files)."),
     ("--backend", str, "backend.kind", MODELS, "What runs the networks; default onnxruntime."),
     ("--device", str, "backend.device", MODELS, "cpu, cuda, cuda:1, ... or auto; default cpu."),
     ("--precision", str, "backend.precision", MODELS, "fp32, fp16, bf16, int8; default auto."),
-    ("--threads", int, "backend.threads", MODELS, "Threads of the networks; default all.", 1),
-    ("--start", float, "source.start_s", READING, "Begin at this second.", 0),
+    ("--threads", int, "backend.threads", MODELS, "Threads of the networks; default all."),
+    ("--start", float, "source.start_s", READING, "Begin at this second."),
     ("--duration", float, "source.duration_s", READING, "Read so many seconds."),
-    ("--stride", int, "source.stride", READING, "Read every n-th frame.", 1),
+    ("--stride", int, "source.stride", READING, "Read every n-th frame."),
     ("--capture-fps", float, "source.capture_fps", READING, "True rate of slow motion or images."),
     ("--flip/--no-flip", bool, "source.flip", READING, "Mirror the input left to right."),
     ("--roi", str, "source.region", READING, "Where people count: x1,y1,x2,y2 or corners."),
@@ -93,10 +89,11 @@ FLAGS = tuple(Flag(*row) for row in (
     ("--save", str, "output.save", OUTPUT, f"Also write: {', '.join(FORMATS)}."),
     ("--vmc", str, "output.vmc", OUTPUT,
      "3D: drive an avatar at HOST or HOST:PORT (39539) by the VMC protocol."),
-    ("--output-size", int, "output.size", OUTPUT, "Longer side of the pictures, px.", 0),
+    ("--output-size", int, "output.size", OUTPUT, "Longer side of the pictures, px."),
     ("--style", str, "drawing.style", DRAWING, "default, openpose, mmpose or minimal."),
     ("--draw", str, "drawing.layers", DRAWING,
-     "Of boxes,ids,keypoints,limbs,trails,heatmap those wanted; default the style's."),
+     "Those wanted of boxes, ids, keypoints, limbs, trails, heatmap, as in ids,limbs; "
+     "default the style's."),
     ("--colours", str, "drawing.colours", DRAWING,
      "Colours: side, id, mmpose or openpose; default the style's."),
     ("--skeleton", str, "drawing.skeleton", DRAWING, "Draw this set's limbs: a name or a file."),
@@ -164,8 +161,14 @@ DRAWING_ONLY = tuple(sorted({flag.setting for flag in FLAGS if flag.panel != DRA
 """What `with_flags` leaves out for a command that only draws."""
 
 # Words, MMDeploy's among them, for what has another name in the settings.
-_WORDS = {
-    "drawing.background": {"default": "image", "picture": "image"},
+_WORDS: dict[str, dict[Any, Any]] = {
+    "drawing.background": {
+        "picture": "image",
+        "black": "black",
+        "blur": "blur",
+        "default": "image",
+        "image": "image",
+    },
     "output.size": {0: None},  # as large as the input
 }
 
@@ -233,7 +236,7 @@ def resolve(parameters: Mapping[str, Any]) -> RunConfig:
             continue
         if flag.setting == "live.reconnects" and value is not None:
             value = _reconnects(value, sets)
-        flags[flag.setting] = _WORDS.get(flag.setting, {}).get(value, value)  # type: ignore[attr-defined]
+        flags[flag.setting] = _in_settings(flag, value)
         names[flag.setting] = flag.name.partition("/")[0]
     return load_config(
         parameters.get("config"),
@@ -250,8 +253,18 @@ def drawing_flags(parameters: Mapping[str, Any]) -> dict[str, Any]:
     for flag in FLAGS:
         value = parameters.get(flag.parameter)
         if flag.panel == DRAWING and value is not None:
-            given[flag.setting] = _WORDS.get(flag.setting, {}).get(value, value)  # type: ignore[attr-defined]
+            given[flag.setting] = _in_settings(flag, value)
     return given
+
+
+def _in_settings(flag: Flag, value: Any) -> Any:
+    """What the settings call the `value` of a flag."""
+    words: Mapping[Any, Any] = _WORDS.get(flag.setting, {})
+    if flag.setting == "drawing.background" and value is not None and value not in words:
+        from posetrack.errors import ConfigError
+
+        raise ConfigError(f"{flag.name} {value}: known are picture, black, blur")
+    return words.get(value, value)
 
 
 def _interval(word: str) -> dict[str, Any]:

@@ -22,7 +22,10 @@ def plot(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder; beside FILE without it.")
     ] = None,
-    only: Annotated[str, typer.Option("--only", help="Which figures.")] = ",".join(KINDS),
+    only: Annotated[
+        str | None,
+        typer.Option("--only", help=f"Which figures, as in paths,angles: {', '.join(KINDS)}."),
+    ] = None,
     formats: Annotated[str, typer.Option("--format", help="Of png, svg, html (one page).")] = "png",
     ids: Annotated[
         str | None,
@@ -36,7 +39,7 @@ def plot(
     px_per_m: PxPerM = None,
 ) -> None:
     """Draw paths, who was there when, angles, speeds, symmetry, skeletons of a run."""
-    kinds = _words("--only", only, KINDS)
+    kinds = list(KINDS) if only is None else _words("--only", only, KINDS)
     wanted = _words("--format", formats, FORMATS)
     from posetrack.cli.progress import Steps
     from posetrack.cli.revised import visible_score
@@ -45,6 +48,8 @@ def plot(
     from posetrack.plots.subject import Subject
     from posetrack.records import Recording
 
+    if output is not None and output.is_file():
+        raise ConfigError(f"--output {output} is a file: name a folder for the figures")
     recording = Recording.read(file)
     least = visible_score(recording.header) if min_score is None else min_score
     recording = Chosen(numbers(ids), least).of(recording)

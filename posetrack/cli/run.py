@@ -12,7 +12,9 @@ from posetrack.cli import options
 app = typer.Typer(add_completion=False)
 
 
-@app.command(cls=options.MMDeployCommand, context_settings=options.CONTEXT)
+@app.command(
+    cls=options.MMDeployCommand, context_settings=options.CONTEXT | {"allow_extra_args": True}
+)
 @options.with_flags()
 def run(
     ctx: typer.Context,
@@ -40,6 +42,12 @@ def run(
     if print_config:
         typer.echo(settings.to_yaml().rstrip())
         return
+    if ctx.args:  # a pattern that the shell has resolved
+        raise typer.BadParameter(
+            f"one at a time, here are {1 + len(ctx.args)}: posetrack batch takes many videos; "
+            "quote a pattern of images",
+            param_hint="INPUT",
+        )
     if not input:
         raise typer.BadParameter("name a video, an image or a folder", param_hint="INPUT")
     from posetrack.boxes import BoxFile

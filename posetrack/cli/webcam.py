@@ -77,7 +77,7 @@ def webcam(
         show = reason is None
     if not (show or output or json or record or virtual_camera or settings.output.vmc):
         why = reason or "--no-show was given"
-        raise ConfigError(f"nothing to do, {why}: keep it with --record, --output or --json")
+        raise ConfigError(f"no window, {why}: keep what is seen with --record, --output or --json")
     # Without --output nothing but the records is written, and the other way round.
     wanted = settings.output.model_copy(
         update={"video": output is not None, "records": json is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import BinaryIO
@@ -87,7 +88,9 @@ class PartFile:
 def write_failure(path: Path, error: BaseException) -> SinkError:
     """The one-line SinkError for `path` and what the system said."""
     reason = getattr(error, "strerror", None) or str(error)
-    return SinkError(f"cannot write {path}: {reason}; free space there or choose another place")
+    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    what = "free space there or choose another place" if full else "choose another place"
+    return SinkError(f"cannot write {path}: {reason}; {what}")
 
 
 def _same(path: Path, source: Path) -> bool:

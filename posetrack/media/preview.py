@@ -62,7 +62,7 @@ class PreviewWindow:
         """Create the window."""
         reason = no_window()
         if reason is not None:
-            raise SinkError(f"cannot show a window: {reason}")
+            raise SinkError(f"cannot show a window: {reason}; leave out --show")
         self._thread = threading.Thread(target=self._live, name="window", daemon=True)
         self._thread.start()
         self._ready.wait()

@@ -72,13 +72,13 @@ class WindowSink:
 
 
 def no_window() -> str | None:
-    """Why no window can be shown here and what to do; None where one can."""
+    """Why no window can be shown here; None where one can."""
     gui = [line for line in cv2.getBuildInformation().splitlines() if "GUI:" in line]
     if gui and "NONE" in gui[0]:
-        return "this OpenCV is a headless build; install opencv-python, or leave out --show"
+        return "opencv-python is not installed, only its headless build"
     # Qt ends the whole process where it finds no display, so look before it does.
     if sys.platform.startswith("linux") and not (
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     ):
-        return "there is no display (DISPLAY is not set); leave out --show and read the outputs"
+        return "there is no display (DISPLAY is not set)"
     return None

@@ -70,6 +70,16 @@ def test_the_version_is_the_packages(command: Callable[..., object]) -> None:
     assert command("--version").out == f"posetrack {posetrack.__version__}\n"
 
 
+@pytest.mark.parametrize(
+    "words", [[name] for name in cli.COMMANDS] + [["tracks", "draw"], ["models", "pull"]]
+)
+def test_no_help_cuts_a_name_or_a_list_in_a_terminal_of_80_columns(
+    command: Callable[..., object], monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "…" not in command(*words, "--help").out
+
+
 def test_without_a_command_the_help_is_shown(command: Callable[..., object]) -> None:
     done = command()
     assert done.status == 2

@@ -267,7 +267,9 @@ NOT_A_MODEL = "not an onnx file"
         (["ok.mp4", "--boxes", "bad.csv"], 1, "bad.csv:2"),
         (["ok.mp4", "--det", "nobody.onnx"], 1, "nobody.onnx not found"),
         (["ok.mp4", "--det", "text.onnx"], 1, "text.onnx"),
-        (["ok.mp4", "--show"], 1, "cannot show a window"),
+        (["ok.mp4", "--show"], 1, "cannot show a window: there is no display"),
+        (["ok.mp4", "--background", "red"], 2, "--background red: known are picture, black, blur"),
+        (["ok.mp4", "a.mp4", "b.mp4"], 2, "one at a time, here are 3: posetrack batch takes many"),
     ],
 )
 def test_bad_input_is_one_line_with_the_right_status(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from posetrack.errors import SourceError
+from posetrack.errors import ConfigError
 from posetrack.media.live.addresses import Address
 from posetrack.media.live.pipe import Pipe
 from posetrack.media.live.settings import LiveSettings
@@ -18,7 +18,8 @@ def open_stdin(
     """Standard input; raw pictures where ``settings.format`` names their pixels.
 
     Raises:
-        SourceError: it is no video, or raw without a size.
+        SourceError: it is no video.
+        ConfigError: raw without a size.
     """
     pipe = Pipe(sys.stdin.fileno(), stopped)
     if settings.format is None:
@@ -26,7 +27,10 @@ def open_stdin(
         opened = open_container(pipe, settings, options=options)
     else:
         if settings.size is None:
-            raise SourceError(f"raw pictures ({settings.format}) from stdin need width and height")
+            raise ConfigError(
+                f"raw pictures ({settings.format}) from stdin have no size of their own: "
+                "give it, as in --size 640x480"
+            )
         options = {
             "video_size": "{}x{}".format(*settings.size),
             "pixel_format": settings.format,

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 from displays import display
 
-from posetrack.errors import SourceError
+from posetrack.errors import ConfigError, SourceError
 from posetrack.media.live import LiveSettings, open_live
+from posetrack.media.live.addresses import parse_address
 from posetrack.media.live.cameras import Mode, list_cameras, parse_modes
 from posetrack.media.live.device import DeviceConnection, fourcc
+from posetrack.media.live.stdin import open_stdin
 
 READ = """
 import sys
@@ -43,6 +45,11 @@ def test_raw_pictures_come_through_stdin():
     pictures = np.full((7, 24, 32, 3), 155, np.uint8)
     read = read_stdin(pictures.tobytes(), width=32, height=24, format="bgr24")
     assert read == "(32, 24) 7 6 15.0"
+
+
+def test_raw_pictures_without_a_size_are_refused_with_the_flag_that_gives_it():
+    with pytest.raises(ConfigError, match="have no size of their own: give it, as in --size 640x"):
+        open_stdin(parse_address("-"), LiveSettings(format="bgr24"), lambda: False)
 
 
 def test_stdin_that_is_silent_can_be_closed():

@@ -170,6 +170,12 @@ def _explain(
     return f"{origins.get(known, f'{name}:1')}: {explain(problem, model)}"
 
 
+_IN_YAML = dict.fromkeys(
+    ("list_type", "tuple_type"), 'give a list, each entry on a line that begins with "- "'
+) | dict.fromkeys(("dict_type", "model_type"), "give settings, each on a line as in name: value")
+"""What pydantic calls an array or a dictionary, by the type of its error."""
+
+
 def explain(problem: ValidationError, model: type[BaseModel]) -> str:
     """The first thing that is wrong, where in the data, and what was meant; in one line."""
     first = problem.errors(include_url=False)[0]
@@ -179,7 +185,7 @@ def explain(problem: ValidationError, model: type[BaseModel]) -> str:
         return f"unknown key {dotted!r}{_meant(str(path[-1]), model, path[:-1])}"
     if first["type"] == "missing":
         return f"{dotted!r} is missing"
-    message = first["msg"].removeprefix("Value error, ")
+    message = _IN_YAML.get(first["type"], first["msg"].removeprefix("Value error, "))
     message = message[:1].lower() + message[1:]
     shown = repr(first.get("input"))
     shown = f", got {shown}" if len(shown) <= 60 else ""

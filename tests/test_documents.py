@@ -62,6 +62,15 @@ def test_a_wrong_type_has_its_line_and_value() -> None:
     assert message.endswith("got 'tall'")
 
 
+def test_a_list_and_settings_in_each_others_place_are_told_as_yaml_has_them() -> None:
+    named = "name: a\nrows:\n  first: {height: 1}\n"
+    assert _error(named).startswith(
+        'file.yaml:2: rows: give a list, each entry on a line that begins with "- "'
+    )
+    listed = "name: a\ninner: [1]\n"
+    assert _error(listed).startswith("file.yaml:2: inner: give settings, each on a line as in name")
+
+
 @pytest.mark.parametrize("word", ["yes", "on", "False", '"true"', "1"])
 def test_only_true_and_false_are_booleans(word: str) -> None:
     assert "file.yaml:2: switch: " in _error(f"name: a\nswitch: {word}\n")

@@ -92,8 +92,7 @@ FLAGS = tuple(Flag(*row) for row in (
     ("--output-size", int, "output.size", OUTPUT, "Longer side of the pictures, px."),
     ("--style", str, "drawing.style", DRAWING, "default, openpose, mmpose or minimal."),
     ("--draw", str, "drawing.layers", DRAWING,
-     "Those wanted of boxes, ids, keypoints, limbs, trails, heatmap, as in ids,limbs; "
-     "default the style's."),
+     "Those wanted of boxes, ids, keypoints, limbs, trails, heatmap; default the style's."),
     ("--colours", str, "drawing.colours", DRAWING,
      "Colours: side, id, mmpose or openpose; default the style's."),
     ("--skeleton", str, "drawing.skeleton", DRAWING, "Draw this set's limbs: a name or a file."),

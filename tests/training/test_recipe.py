@@ -99,7 +99,7 @@ def test_overrides_win_over_the_file(tmp_path: Path) -> None:
         ),
         ("task: pose", "task: pose\ntask: pose", "mine.yaml:3: 'task' is given twice"),
         ("task: pose", "task: [", "mine.yaml:4: not valid YAML"),
-        ("model:", "model: 3\nrest:", "mine.yaml:3: model: input should be a valid dictionary"),
+        ("model:", "model: 3\nrest:", "mine.yaml:3: model: give settings, each on a line"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(

@@ -21,16 +21,16 @@ def open_stdin(
         SourceError: it is no video.
         ConfigError: raw without a size.
     """
+    if settings.format is not None and settings.size is None:
+        raise ConfigError(
+            f"raw pictures ({settings.format}) from stdin have no size of their own: "
+            "give it, as in --size 640x480"
+        )
     pipe = Pipe(sys.stdin.fileno(), stopped)
-    if settings.format is None:
+    if settings.size is None or settings.format is None:
         options = GUARD | {"protocol_whitelist": "pipe"}
         opened = open_container(pipe, settings, options=options)
     else:
-        if settings.size is None:
-            raise ConfigError(
-                f"raw pictures ({settings.format}) from stdin have no size of their own: "
-                "give it, as in --size 640x480"
-            )
         options = {
             "video_size": "{}x{}".format(*settings.size),
             "pixel_format": settings.format,

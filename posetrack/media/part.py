@@ -88,6 +88,8 @@ class PartFile:
 def write_failure(path: Path, error: BaseException) -> SinkError:
     """The one-line SinkError for `path` and what the system said."""
     reason = getattr(error, "strerror", None) or str(error)
+    if isinstance(error, FileExistsError):  # of making the folder it lies in
+        reason = f"{error.filename} is a file, not a folder"
     full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     what = "free space there or choose another place" if full else "choose another place"
     return SinkError(f"cannot write {path}: {reason}; {what}")

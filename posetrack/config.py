@@ -25,7 +25,7 @@ from pydantic import (
     model_validator,
 )
 
-from posetrack.documents import read_yaml
+from posetrack.documents import read_yaml, wording
 from posetrack.errors import ConfigError
 from posetrack.formats.table import FORMATS
 from posetrack.media.live.settings import LiveSettings
@@ -408,12 +408,12 @@ def _explain_tracker(problem: Exception, layers: _Layers) -> str:
         return f"{layers.origin(('tracker',))}: tracker: {problem}"
     first = problem.errors(include_url=False)[0]
     key = str(first["loc"][0]) if first["loc"] else ""
-    message = first["msg"].removeprefix("Value error, ")
+    message = wording(first)
     key = key or message.split(maxsplit=1)[0]
     theirs = [alias for alias, name in MMDEPLOY_ALIASES.items() if name == key]
     given = [name for name in (key, *theirs) if ("tracker", name) in layers.origins]
     origin = layers.origin(("tracker", given[0] if given else key))
-    return f"{origin}: tracker.{given[0] if given else key}: {_lower(message)}"
+    return f"{origin}: tracker.{given[0] if given else key}: {message}"
 
 
 def _explain(problem: ValidationError, layers: _Layers) -> str:
@@ -431,11 +431,7 @@ def _explain(problem: ValidationError, layers: _Layers) -> str:
         )
     shown = repr(first.get("input"))
     shown = f", got {shown}" if len(shown) <= 60 else ""
-    return f"{origin}: {dotted}: {_lower(message)}{shown}"
-
-
-def _lower(message: str) -> str:
-    return message[:1].lower() + message[1:]
+    return f"{origin}: {dotted}: {wording(first)}{shown}"
 
 
 def _hint(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:

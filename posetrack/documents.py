@@ -170,10 +170,22 @@ def _explain(
     return f"{origins.get(known, f'{name}:1')}: {explain(problem, model)}"
 
 
-_IN_YAML = dict.fromkeys(
-    ("list_type", "tuple_type"), 'give a list, each entry on a line that begins with "- "'
-) | dict.fromkeys(("dict_type", "model_type"), "give settings, each on a line as in name: value")
+_A_LIST = 'give a list, each entry on a line that begins with "- "'
+_SETTINGS = "give settings, each on a line as in name: value"
+_IN_YAML = {
+    "list_type": _A_LIST,
+    "tuple_type": _A_LIST,
+    "dict_type": _SETTINGS,
+    "model_type": _SETTINGS,
+    "dataclass_type": _SETTINGS,
+}
 """What pydantic calls an array or a dictionary, by the type of its error."""
+
+
+def wording(error: Mapping[str, Any]) -> str:
+    """What one of pydantic's errors says, in the words of YAML."""
+    message = _IN_YAML.get(error["type"], error["msg"].removeprefix("Value error, "))
+    return str(message[:1].lower() + message[1:])
 
 
 def explain(problem: ValidationError, model: type[BaseModel]) -> str:
@@ -185,8 +197,7 @@ def explain(problem: ValidationError, model: type[BaseModel]) -> str:
         return f"unknown key {dotted!r}{_meant(str(path[-1]), model, path[:-1])}"
     if first["type"] == "missing":
         return f"{dotted!r} is missing"
-    message = _IN_YAML.get(first["type"], first["msg"].removeprefix("Value error, "))
-    message = message[:1].lower() + message[1:]
+    message = wording(first)
     shown = repr(first.get("input"))
     shown = f", got {shown}" if len(shown) <= 60 else ""
     return f"{dotted + ': ' if dotted else ''}{message}{shown if dotted else ''}"

@@ -38,7 +38,7 @@ class WindowSink:
         """Create the window."""
         reason = no_window()
         if reason is not None:
-            raise SinkError(f"cannot show a window: {reason}")
+            raise SinkError(f"cannot show a window: {reason}; leave out --show")
         try:
             cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
         except cv2.error as error:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from posetrack.datasets.scenes import LabelRules
-from posetrack.documents import read_yaml
+from posetrack.documents import read_yaml, wording
 from posetrack.errors import ConfigError
 from posetrack.skeletons import load_skeleton
 from posetrack.training.augment import PoseAugmentation, Positive
@@ -256,8 +256,7 @@ def _explain(error: ValidationError, origins: _Origins) -> str:
         return f"{where}: unknown key {dotted}: {hint}"
     if first["type"] == "missing":
         return f"{where}: {dotted} is missing"
-    message = first["msg"].removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
+    message = wording(first)
     if not place:  # of the recipe as a whole
         return f"{where}: {message}"
     return f"{where}: {dotted}: {message}, got {first['input']!r:.60}"

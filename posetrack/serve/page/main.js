@@ -83,7 +83,7 @@ function showTiles({ latency_ms, people, tracks, dropped, detector_runs, frames,
   const lost = `${count(dropped.late)} late · ${count(dropped.source)} source`;
   const rows = [
     ["Latency", ...latency],
-    ["People", count(people), `${count(tracks)} ids so far`],
+    ["People", count(people), `${count(tracks)} ${tracks === 1 ? "id" : "ids"} so far`],
     ["Frames", count(frames), `${count(reconnects)} reconnects`],
     ["Dropped", count(dropped.late + dropped.source), lost],
     ["Detector runs", count(detector_runs), share],

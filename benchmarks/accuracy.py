@@ -8,7 +8,8 @@ Four tables, all on the validation splits of the reference data:
 * poses in the true boxes of ``pose/val``: PCK at 0.1 and 0.2 of the box's longer side over the
   annotated keypoints, mean OKS and the share of people with OKS above .5 (COCO's sigmas and area);
 * the same people as at a desk: of everybody upright the picture ends at the hips, or halfway
-  between them and the shoulders, the box with it, and what lies below does not count;
+  between them and the shoulders, the box with it, and what lies below does not count; which share
+  of those joints is shown all the same, above the card's threshold;
 * the detector on ``det/val`` at IoU .5: on completely boxed pictures, the recall where at most
   one false box a picture is left, and the recall and false boxes at the threshold of its card. On
   the other pictures what a second detector saw with a score above .2 is ignored, neither hit nor
@@ -90,6 +91,7 @@ def main() -> None:
     print_poses(title, alone)
     for name, figures in seated.items():
         print_poses(f"the same, pictures end at the {name}", figures)
+        print(f"of the joints below, shown: {report.percent(figures['all']['absent_shown'])} %\n")
     print_detector(f"{detector.card.name} on det/val, IoU .5", boxes, card_threshold)
     print_poses(f"{detector.card.name} + {estimator.card.name} on pose/val", together)
     result: dict[str, Any] = {
@@ -115,13 +117,17 @@ def desk_figures(data: Path, estimator: Estimator) -> dict[str, Figures]:
     """By where the picture ends: everybody, everyday pictures, gymnasts, and each source."""
     figures = {}
     for name, share in EDGES.items():
-        people, keypoints = [], []
+        people, keypoints, shown = [], [], []
         for person in people_of(data, estimator.skeleton):
             if (part := upper_body(person, estimator.skeleton, share)) is not None:
                 image = np.ascontiguousarray(person.picture.load()[: int(part.box[3])])
+                found = estimator(image, part.box[None])
                 people.append(part)
-                keypoints.append(estimator(image, part.box[None]).keypoints)
+                keypoints.append(found.keypoints)
+                gone = (person.labelled > 0) & (part.weights == 0)
+                shown.append(found.scores[0, gone] >= estimator.keypoint_threshold)
         figures[name] = by_group(people, np.concatenate(keypoints), estimator.skeleton)
+        figures[name]["all"]["absent_shown"] = float(np.concatenate(shown).mean())
     return figures
 
 

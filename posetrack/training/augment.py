@@ -33,6 +33,8 @@ class PoseAugmentation:
         flip: probability of mirroring.
         half_body: probability of cropping to the upper or lower body where enough is visible.
         truncate: probability of a picture that ends below the upper body, as of somebody at a desk.
+        absent: weight of joints that the crop does not show; their labels are flat, so that what
+            is not there gets a low score. RTMPose leaves them out.
         shift: largest shift as a share of the crop, and `shift_probability`.
         scale: (low, high) factor on the crop's size.
         rotation_deg: largest turn, and `rotation_probability`.
@@ -46,6 +48,7 @@ class PoseAugmentation:
     flip: Share = 0.5
     half_body: Share = 0.3
     truncate: Share = 0.0
+    absent: Share = 0.0
     shift: Annotated[float, Field(ge=0)] = 0.16
     shift_probability: Share = 0.3
     scale: Scale = (0.6, 1.4)

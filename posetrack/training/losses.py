@@ -84,6 +84,7 @@ def coarse_cross_entropy(
         weights: (N, K).
         sigma: width of the label in cells.
     """
+    there = (labels[0].amax(-1) > 0) & (labels[1].amax(-1) > 0)  # flat labels have no cell
     target = maps.new_ones((), dtype=torch.float32)
     for label, cells, shape in zip(labels, (maps.shape[3], maps.shape[2]), "xy", strict=True):
         at = label.argmax(-1).float() * cells / label.shape[-1] - 0.5  # (N, K), cell centres
@@ -93,7 +94,7 @@ def coarse_cross_entropy(
     log_p = F.log_softmax(maps.float().flatten(2), dim=-1)
     entropy = -(target.flatten(2) * log_p).sum(-1)  # (N, K)
     bins = sum(label.shape[-1] for label in labels) / 2
-    return (entropy * weights).sum() / (weights.shape[1] * bins)
+    return (entropy * weights * there).sum() / (weights.shape[1] * bins)
 
 
 def heatmap_mse(maps: Tensor, labels: Tensor, weights: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ from posetrack.training.augment import (
 from posetrack.types import Floats, Image
 
 PADDING = 1.25
+_NOWHERE = np.float32(-1e6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +81,18 @@ class PoseSamples(Dataset[tuple[Tensor, ...]]):
         rng = np.random.default_rng((self.seed, self.epoch, index))
         crop, keypoints, weights, mirrored = self._augmented(person, rng)
         codec = self.geometry.codec
-        visible = (weights > 0).astype(np.float32)
-        *labels, seen = codec.encode(keypoints[None], visible[None])
+        labelled = weights > 0
+        *labels, visible = codec.encode(keypoints[None], labelled[None].astype(np.float32))
+        shown = visible[0] * weights
+        absent = 0.0 if self.augmentation is None else self.augmentation.absent
+        learned = np.where(labelled & (shown == 0), absent * weights, shown)
         tensor = torch.from_numpy(np.ascontiguousarray(crop[..., ::-1].transpose(2, 0, 1)))
         joint = np.asarray(self.geometry.skeleton.weights, np.float32)
         return (
             tensor,
             *(torch.from_numpy(label[0]) for label in labels),
-            torch.from_numpy(seen[0] * weights * joint),
-            *self._depth(person, weights * joint, mirrored),
+            torch.from_numpy(learned * joint),
+            *self._depth(person, shown * joint, mirrored),
         )
 
     def _depth(self, person: Person, weights: Floats, mirrored: bool) -> tuple[Tensor, ...]:
@@ -121,7 +125,9 @@ class PoseSamples(Dataset[tuple[Tensor, ...]]):
             cut = self._cut(person, rng) if how.truncate else None
             if cut is not None:
                 edge, box = cut
-                image, weights = image[: int(edge)], weights * (keypoints[:, 1] < edge)
+                image = image[: int(edge)]
+                # Far outside, where labels are flat and no crop sees them.
+                keypoints = np.where(keypoints[:, 1:] < edge, keypoints, _NOWHERE)
                 center, size = (box[:2] + box[2:]) / 2, crop_size(box, codec.input_size)
             elif rng.random() < how.half_body:
                 half = half_body(keypoints, weights, self.geometry.skeleton, rng)

@@ -232,17 +232,36 @@ def test_a_truncated_picture_ends_between_the_halves_and_its_crop_fits_what_is_l
     whole = transform.forward(person.keypoints[None])[0]
     for i in range(20):
         crop, points, weights = data.crop(person, np.random.default_rng(i))
-        above = weights > 0
+        assert weights.all()
+        above = (points > 0).all(axis=1)
         lit = points[above]
         check_colours(crop, lit, [drawn.COLOURS[i] for i in np.flatnonzero(above)])
         assert above[:7].all(), "head and shoulders are above the middle of the upper body"
         assert not above[13:].any(), "knees and ankles are below that of the lower"
-        assert lit[:, 1].max() < points[~above, 1].min()
+        assert points[~above].max() < -1000, "far outside of every crop"
         assert lit[:, 1].mean() > whole[above, 1].mean() + 2, "what is left is in the middle"
+        scale = lit[1] - lit[0]  # of the crop, by how far the nose is from an eye
+        scale = np.linalg.norm(scale) / np.linalg.norm(whole[1] - whole[0])
+        ankles = lit[0, 1] + scale * (whole[15, 1] - whole[0, 1])
         rows = np.flatnonzero(crop.any((1, 2)))
-        assert rows.max() < points[~above, 1].min(), "nothing is left of what is below"
+        assert rows.max() < ankles - 10, "nothing is left of what is below"
         cuts.add(int(above.sum()))
     assert len(cuts) > 1, "it ends here and there"
+
+
+@pytest.mark.parametrize("absent", [0.0, 0.5])
+def test_joints_that_the_crop_does_not_show_are_left_out_or_learned_as_flat(
+    dots: list[Person], absent: float
+) -> None:
+    data = samples(dots, 1, **(drawn.STILL | {"truncate": 1.0, "absent": absent}))
+    _, x, y, weights = data[0]
+    knees = [13, 14, 15, 16]
+    joint = torch.tensor(COCO.weights)
+    torch.testing.assert_close(weights[knees], absent * joint[knees])
+    torch.testing.assert_close(weights[:7], joint[:7])
+    assert not x[knees].any()
+    assert not y[knees].any()
+    assert (x[:7].amax(1) == 1).all()
 
 
 @pytest.mark.parametrize(("weighted", "turned"), [(range(17), True), (range(11), False)])

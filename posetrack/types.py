@@ -132,7 +132,8 @@ class Detections(RowAligned):
     def from_boxes(cls, boxes: npt.ArrayLike) -> Self:
         """Boxes (N, 4) known from elsewhere: score 1, label 0."""
         rows = np.asarray(boxes, np.float32).reshape(-1, 4)
-        turned = np.flatnonzero((rows[:, 2:] < rows[:, :2]).any(axis=1))
+        finite = np.isfinite(rows).all(axis=1)  # what is not is told by whoever takes them
+        turned = np.flatnonzero((rows[:, 2:] < rows[:, :2]).any(axis=1) & finite)
         if len(turned):
             first = ", ".join(f"{value:g}" for value in rows[turned[0]])
             raise ValueError(f"box {turned[0]} is ({first}): boxes are corners, x1, y1, x2, y2")

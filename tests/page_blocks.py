@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import tarfile
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -111,13 +112,21 @@ def _annotate(folder: Path) -> None:
 
 
 def _track(folder: Path) -> None:
-    """The records of a run, under the names of all clips; halfway its person 3 becomes 7."""
+    """The records of a run, under the names of all clips.
+
+    Persons 1, 2 and 3 are those who are there longest; halfway person 3 becomes 7.
+    """
     made = folder / "video.posetrack.jsonl"
     flags = ["--no-video", "--json", str(made), "--threads", "1"]
     assert main(["run", str(folder / "video.mp4"), *flags]) == 0
     lines = [json.loads(line) for line in made.read_text("utf-8").splitlines()]
+    people = [each for line in lines[1:] for each in line["people"]]
+    often = Counter(person["id"] for person in people).most_common()
+    names = {number: place for place, (number, _) in enumerate(often, 1)}
+    for person in people:
+        person["id"] = names[person["id"]]
     for person in [each for line in lines[7:] for each in line["people"]]:
-        person["id"] = {3: 7}.get(person["id"], person["id"])
+        person["id"] = {3: 7, 7: 3}.get(person["id"], person["id"])
     made.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
     for name in (*VIDEOS[1:], "clip"):
         shutil.copy(made, folder / f"{name}.posetrack.jsonl")

@@ -214,9 +214,16 @@ def test_a_stop_finalises_what_was_done() -> None:
 
 def test_live_drops_old_frames_and_counts_them() -> None:
     read: list[None] = []
+    done: list[None] = []
+
+    def ahead() -> None:  # but never more than a few frames
+        while len(read) > 3 * len(done) + 3:
+            time.sleep(0.0005)
+        read.append(None)
+
     source = FakeSource(
         frames=100,
-        before=lambda: read.append(None),
+        before=ahead,
         is_live=True,
         dropped=7,
         warning="weak signal",
@@ -224,9 +231,9 @@ def test_live_drops_old_frames_and_counts_them() -> None:
     sink = FakeSink()
 
     def slow() -> None:  # three frames are read meanwhile, as long as there are any
-        until = min(len(read) + 3, 100)
-        while len(read) < until:
-            time.sleep(0.001)
+        while len(read) < min(3 * len(done) + 3, 100):
+            time.sleep(0.0005)
+        done.append(None)
 
     summary = run(source, perception(before=slow), [sink])
     assert [stage.stage for stage in summary.stages] == ["capture", "perceive", "output"]

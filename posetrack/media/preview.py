@@ -11,7 +11,7 @@ import cv2
 
 from posetrack.errors import SinkError
 from posetrack.media.overlay import Pulse, write_words
-from posetrack.media.window import no_window
+from posetrack.media.window import require_window
 from posetrack.types import Image, Result
 
 _TICK_S = 0.03
@@ -60,9 +60,7 @@ class PreviewWindow:
 
     def open(self) -> None:
         """Create the window."""
-        reason = no_window()
-        if reason is not None:
-            raise SinkError(f"cannot show a window: {reason}; leave out --show")
+        require_window()
         self._thread = threading.Thread(target=self._live, name="window", daemon=True)
         self._thread.start()
         self._ready.wait()

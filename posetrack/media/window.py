@@ -36,9 +36,7 @@ class WindowSink:
 
     def open(self) -> None:
         """Create the window."""
-        reason = no_window()
-        if reason is not None:
-            raise SinkError(f"cannot show a window: {reason}; leave out --show")
+        require_window()
         try:
             cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
         except cv2.error as error:
@@ -69,6 +67,13 @@ class WindowSink:
     def abort(self) -> None:
         """Close the window."""
         self.finish()
+
+
+def require_window() -> None:
+    """Raises SinkError where no window can be shown."""
+    reason = no_window()
+    if reason is not None:
+        raise SinkError(f"cannot show a window: {reason}; leave out --show")
 
 
 def no_window() -> str | None:

@@ -18,7 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from posetrack.errors import ConfigError
 from posetrack.training.averaging import WeightAverage
-from posetrack.training.device import choose_device, seed_all
+from posetrack.training.device import check_precision, choose_device, seed_all
 from posetrack.training.distributed import ALONE, World, from_first, summed, synchronise_norms, wait
 from posetrack.training.loader import batches, make_loader
 from posetrack.training.progress import Progress
@@ -111,6 +111,7 @@ class Trainer:
             torch.set_num_threads(recipe.runtime.threads)
         self.device = choose_device(recipe.runtime.device, world)
         model = task.build()
+        check_precision(model, recipe, self.device)
         self.slim = narrow_as_before(model, recipe, self._stored())
         self.model = model.to(self.device)
         if world.size > 1:

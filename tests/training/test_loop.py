@@ -312,10 +312,19 @@ def test_the_best_and_the_last_checkpoint_are_kept_and_every_metric_is_told(
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_half_precision_trains_too(data: Path, tmp_path: Path, precision: str) -> None:
-    recipe = drawn.recipe(data, runtime={"precision": precision})
+    model = {"input_size": [96, 96]}
+    recipe = drawn.recipe(data, model=model, runtime={"precision": precision})
     log = drawn.Recorder()
     trainer(recipe, tmp_path / "run").run(log)  # type: ignore[arg-type]
     assert all(0 < entry["kl"] < 10 for entry in log.losses)
+
+
+def test_an_input_lower_than_the_head_reaches_is_refused_in_bf16(
+    data: Path, tmp_path: Path
+) -> None:
+    recipe = drawn.recipe(data, runtime={"precision": "bf16"})
+    with pytest.raises(ConfigError, match=r"bf16 trains no input of 64 px .*take 96 px or more"):
+        trainer(recipe, tmp_path / "run")
 
 
 def test_frozen_modules_keep_weights_and_statistics(data: Path, tmp_path: Path) -> None:

@@ -221,6 +221,8 @@ def resolve(parameters: Mapping[str, Any]) -> RunConfig:
     """
     from posetrack.config import load_config
 
+    if parameters.get("video") is False and not parameters.get("show"):
+        _refuse_drawing(parameters)
     flags: dict[str, Any] = {}
     sets = list(parameters.get("set_") or ())
     names = {"detector.auto": "--det-interval"}
@@ -248,12 +250,23 @@ def resolve(parameters: Mapping[str, Any]) -> RunConfig:
 
 def drawing_flags(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Dotted setting -> value of the flags of how pictures look, as far as they were given."""
-    given = {}
-    for flag in FLAGS:
-        value = parameters.get(flag.parameter)
-        if flag.panel == DRAWING and value is not None:
-            given[flag.setting] = _in_settings(flag, value)
-    return given
+    return {
+        flag.setting: _in_settings(flag, parameters[flag.parameter])
+        for flag in _drawing(parameters)
+    }
+
+
+def _drawing(parameters: Mapping[str, Any]) -> list[Flag]:
+    given = (flag for flag in FLAGS if parameters.get(flag.parameter) is not None)
+    return [flag for flag in given if flag.panel == DRAWING]
+
+
+def _refuse_drawing(parameters: Mapping[str, Any]) -> None:
+    from posetrack.errors import ConfigError
+
+    for flag in _drawing(parameters):
+        name = flag.name.partition("/")[0]
+        raise ConfigError(f"{name} and --no-video exclude each other: drop one")
 
 
 def _in_settings(flag: Flag, value: Any) -> Any:

@@ -105,7 +105,9 @@ class Supervisor:
             del self._streams[name]
         stream.stop()
         stream.join(wait_s)
-        self._metrics.forget_stream(name)
+        with self._lock:
+            if name not in self._streams:  # it may have come back meanwhile
+                self._metrics.forget_stream(name)
         log.info("removed", extra={"stream": name})
 
     def reload(self, config: ServeConfig) -> None:

@@ -262,6 +262,7 @@ NOT_A_MODEL = "not an onnx file"
         (["ok.mp4", "-o", "out.gif"], 2, "--output out.gif"),
         (["ok.mp4", "-o", "text.mp4/out.mp4"], 1, "out.mp4"),
         (["ok.mp4", "--no-video", "-o", "out.mp4"], 2, "exclude each other"),
+        (["ok.mp4", "--no-video", "--style", "minimal"], 2, "--style and --no-video exclude"),
         (["ok.mp4", "--json", "x.mp4", "-o", "x.mp4"], 2, "two outputs"),
         (["ok.mp4", "--boxes", "none.json"], 1, "none.json not found"),
         (["ok.mp4", "--boxes", "bad.csv"], 1, "bad.csv:2"),

@@ -16,16 +16,18 @@ ROOT = Path(__file__).parents[2]
 
 CHILD = """
 import sys, time
-from pipeline.stages import Numbers, Step
+from pipeline.stages import Numbers, Step, until
 from posetrack.pipeline import Pipeline, stop_on_signals
 
 def slow(item):
-    time.sleep(float(sys.argv[1]))
+    if sys.argv[1] == "held":  # with this item there is no room: only an abort ends the source
+        until(lambda: source.actions()[-1] == "close")
+    time.sleep(0.01)
 
 source, step = Numbers("source", count=1_000_000), Step("step")
 source.do["call"] = lambda n: print("running", flush=True) if n == 3 else None
 step.do["call"] = slow
-pipeline = Pipeline(source, [step], deadline_s=5)
+pipeline = Pipeline(source, [step], deadline_s=30)
 with stop_on_signals(pipeline) as received:
     report = pipeline.run()
 in_order = step.seen == list(range(report.items))
@@ -55,12 +57,12 @@ def last_words(process: subprocess.Popen[str], *signals: int) -> str:
     assert process.stdout.readline() == "running\n"
     for number in signals:
         process.send_signal(number)
-    out, err = process.communicate(timeout=15)
+    out, err = process.communicate(timeout=50)
     assert err == ""
     return out
 
 
-@pytest.mark.parametrize("child", ["0.01"], indirect=True)
+@pytest.mark.parametrize("child", ["short"], indirect=True)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_drains_and_finalises(
     child: subprocess.Popen[str], number: signal.Signals
@@ -70,7 +72,7 @@ def test_the_first_signal_drains_and_finalises(
     assert child.returncode == 128 + number
 
 
-@pytest.mark.parametrize("child", ["0.4"], indirect=True)
+@pytest.mark.parametrize("child", ["held"], indirect=True)
 def test_the_second_signal_aborts(child: subprocess.Popen[str]) -> None:
     words = last_words(child, signal.SIGINT, signal.SIGTERM)
     assert "complete False" in words

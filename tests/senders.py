@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -14,10 +16,17 @@ HERE = Path(__file__).parent
 
 
 def free_port() -> int:
-    """A TCP port of this machine that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of this machine that nobody uses, and that the system gives nobody by itself.
+
+    From its own range the system could give it to another client while a server is away, or to the
+    very client that looks for that server: which then is connected to itself.
+    """
+    ports = random.sample(range(10_000, 16_000), 100)
+    for port in ports:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError(f"none of {len(ports)} ports is free")
 
 
 class Sender:

@@ -174,14 +174,16 @@ from posetrack.media.preview import PreviewWindow
 from posetrack.media.recorder import Recorder
 from pathlib import Path
 controls = tests.make_controls(Recorder(Path("a.mp4"), None, on=False), None)
-keys = [-1] * 5 + [ord("+"), ord(" "), -1, ord("q")]
+keys = []
 window = PreviewWindow(controls, poll=lambda: keys.pop(0) if keys else -1)
 window.open()
 for index in range(8):
     window.write(tests.result(index), tests.clips.picture(index))
     time.sleep(0.05)
-begin = time.time()
-while keys and time.time() - begin < 20:
+    if index == 0:  # nobody presses a key before there is a picture
+        keys += [-1] * 5 + [ord("+"), ord(" "), -1, ord("q")]
+begin = time.perf_counter()
+while not controls.quits and time.perf_counter() - begin < 20:
     time.sleep(0.05)
 shown = window.picture()
 window.finish()

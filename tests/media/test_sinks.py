@@ -338,7 +338,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, limit):
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
-        timeout=18,
+        timeout=50,
         check=False,
     )
     assert done.returncode == 3, done.stderr

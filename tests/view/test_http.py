@@ -208,7 +208,7 @@ def test_the_video_is_given_in_ranges(case: Case, client_of: Callable[..., Clien
 def test_who_does_not_know_the_address_is_kept_out(case: Case, viewer: Callable[..., str]) -> None:
     address = viewer(case.file, case.video)
     base = address.split("?")[0]
-    with httpx.Client(base_url=base) as stranger:
+    with httpx.Client(base_url=base, timeout=30) as stranger:
         for path in (
             "/",
             "/?token=guess",
@@ -220,7 +220,7 @@ def test_who_does_not_know_the_address_is_kept_out(case: Case, viewer: Callable[
             assert stranger.get(path).status_code == 401, path
         assert stranger.post("/v1/undo").status_code == 401
         assert stranger.get(address, headers={"host": "evil.example"}).status_code == 421
-    with httpx.Client(base_url=base) as friend:
+    with httpx.Client(base_url=base, timeout=30) as friend:
         answer = friend.get(address)
         assert "httponly" in answer.headers["set-cookie"].lower()
         page = friend.get("/")

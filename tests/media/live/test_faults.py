@@ -15,6 +15,7 @@ from senders import Sender, has_gstreamer
 
 from posetrack.media.live import LiveSettings, LiveSource, Status
 from posetrack.perception import Perception
+from posetrack.tracking import TrackerSettings
 from posetrack.types import Frame
 
 PATIENT = LiveSettings(
@@ -59,6 +60,16 @@ class Watch:
             assert time.monotonic() - began < BUSY_S
             self.take(1)
 
+    def until_no_picture(self) -> None:
+        """Wait until it is told that a server sends nothing for too long, from now on."""
+        before = len(self.told)
+
+        def is_told() -> bool:
+            errors = [s.error for s in self.told[before:] if s.state == "stalled"]
+            return self.source.state == "stalled" and any("for 1 s" in each for each in errors)
+
+        wait_until(is_told, "it is told")
+
     def comes_back(self, reconnects: int) -> list[Frame]:
         """Ten frames of the connection with that number, within the time promised."""
         began = time.monotonic()
@@ -83,16 +94,22 @@ def watch(sender):
     assert not watching.source._thread.is_alive()
 
 
-def test_a_killed_server_shows_as_stalled_and_comes_back(sender, watch):
-    watch.take(10)
-    sender.kill()
-    wait_until(lambda: watch.source.status.attempts > 0, "it is tried again")
-    assert watch.source.state == "stalled"
-    sender.start()
-    frames = watch.comes_back(1)
-    assert len(frames) == 10
-    assert watch.source.status.attempts == 0
-    assert {status.state for status in watch.told} == {"running", "stalled"}
+def test_a_killed_server_shows_as_stalled_and_comes_back(sender):
+    watch = Watch(sender.address, UNMOVED)
+    with watch.source:
+        watch.take(10)
+        sender.kill()
+        wait_until(lambda: watch.source.status.attempts > 0, "it is tried again")
+        assert watch.source.state == "stalled"
+        sender.start()
+        frames = watch.comes_back(1)
+        assert len(frames) == 10
+        assert watch.source.status.attempts == 0
+    # A busy machine may not give the first picture at the first attempt.
+    assert {status.state for status in watch.told} - {"connecting", "ended"} == {
+        "running",
+        "stalled",
+    }
     assert {status.reconnects for status in watch.told if status.state == "running"} == {0, 1}
 
 
@@ -100,11 +117,11 @@ def test_a_frozen_server_is_noticed_and_comes_back(sender, watch):
     watch.take(10)
     sender.freeze()
     try:
-        wait_until(lambda: "no picture for 1 s" in (watch.source.status.error or ""), "it is told")
-        assert watch.source.state == "stalled"
+        watch.until_no_picture()
+        before = watch.source.status.reconnects
     finally:
         sender.thaw()
-    watch.comes_back(1)
+    watch.comes_back(before + 1)
 
 
 def test_a_close_ends_a_read_of_a_frozen_server_in_time(sender, watch):
@@ -146,7 +163,7 @@ def test_another_size_in_mid_stream_keeps_the_meaning_of_coordinates(sender):
         frames = watch.take(10)
     assert {frame.size for frame in frames} == {(320, 240)}
     numbers = [clips.frame_number(frame.image) for frame in frames]
-    assert numbers == sorted(set(numbers))
+    assert all(0 < (b - a) % 256 < 128 for a, b in pairwise(numbers)), "in order, and no twice"
     assert watch.source.status.reconnects == 0
 
 
@@ -163,13 +180,12 @@ def test_a_password_that_is_wrong_is_told_without_it():
     with Sender("--password", "open-sesame") as server:
         wrong = server.address.replace("://", "://bob:s3cret@")
         with Watch(wrong).source as source:
-            wait_until(lambda: source.status.error, "it is refused")
+            wait_until(lambda: "401" in (source.status.error or ""), "it is refused")
             status = source.status
         right = server.address.replace("://", "://bob:open-sesame@")
         with Watch(right).source as source:
-            assert source.wait(10)
+            assert source.wait(30)
     assert status.state == "connecting"
-    assert "401" in status.error
     assert "s3cret" not in status.error
 
 
@@ -210,12 +226,16 @@ def test_people_keep_their_ids_over_a_gap(tmp_path):
     still = clips.make_clip(
         tmp_path / "still.mp4", frames=2, size=(640, 480), image=lambda _: picture
     )
-    with Sender("--size", "640x480", "--clip", str(still)) as sender, Perception() as perception:
+    patient = TrackerSettings(revive_s=600)  # the server takes as long to start as it takes
+    with (
+        Sender("--size", "640x480", "--clip", str(still)) as sender,
+        Perception(tracker=patient) as perception,
+    ):
         watch = Watch(sender.address)
 
         def people() -> set[int]:
             found: set[int] = set()
-            for frame in watch.take(10):
+            for frame in watch.take(5):
                 found = set(perception(frame.image, frame.pts_s).tracks.ids.tolist())
             return found
 
@@ -239,12 +259,13 @@ def test_gstreamers_server_is_lost_and_found():
             server.command("size 640x480")
             watch.until_size((640, 480))
             server.command("codec mjpeg")
-            watch.comes_back(1)
-            assert watch.source.status.codec == "mjpeg"
+            wait_until(lambda: watch.source.status.codec == "mjpeg", "it is another codec")
+            before = watch.source.status.reconnects
             server.kill()
             server.start()
-            watch.comes_back(2)
+            watch.comes_back(before + 1)
             server.freeze()
-            wait_until(lambda: "no picture for 1 s" in watch.source.status.error, "it is told")
+            watch.until_no_picture()
+            before = watch.source.status.reconnects
             server.thaw()
-            watch.comes_back(3)
+            watch.comes_back(before + 1)

@@ -59,17 +59,18 @@ def test_stdin_that_is_silent_can_be_closed():
         "assert time.perf_counter() - begin < 5 and not source._thread.is_alive()"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE) as reader:
-        assert reader.wait(15) == 0
+        assert reader.wait(50) == 0
 
 
 def test_the_screen_is_a_camera(monkeypatch):
     with display("320x200") as name:
         monkeypatch.setenv("DISPLAY", name)
-        with open_live("screen", LiveSettings(fps=20)) as source:
+        patient = LiveSettings(fps=20, open_timeout_s=25, read_timeout_s=25)  # a process starts
+        with open_live("screen", patient) as source:
             frame = next(iter(source))
         assert source.size == (320, 200)
         assert frame.image.mean() < 5  # black, but for the mouse
-        with open_live("screen:40,20,100,60") as source:
+        with open_live("screen:40,20,100,60", patient) as source:
             assert source.size == (100, 60)
 
 

@@ -151,29 +151,34 @@ def test_while_the_browser_plays_people_are_those_of_the_picture(
           const seen = [];
           if (!("requestVideoFrameCallback" in video)) return seen;
           await new Promise((done) => {
-            const look = () => {
-              context.drawImage(video, 0, 0, 640, 480);
-              const { data } = context.getImageData(0, 30, 640, 1);
-              let number = 0;
-              for (let bit = 0; bit < 8; bit += 1) {
-                if (data[4 * (bit * 80 + 40)] > 128) number |= 1 << bit;
+            const look = (now, { mediaTime }) => {
+              // What is drawn may be a later picture than the one that is told of.
+              const picture = new VideoFrame(video);
+              if (Math.abs(picture.timestamp / 1e6 - mediaTime) < 0.005) {
+                context.drawImage(picture, 0, 0, 640, 480);
+                const { data } = context.getImageData(0, 30, 640, 1);
+                let number = 0;
+                for (let bit = 0; bit < 8; bit += 1) {
+                  if (data[4 * (bit * 80 + 40)] > 128) number |= 1 << bit;
+                }
+                seen.push([number, Number(document.getElementById("frame").value)]);
               }
-              seen.push([number, Number(document.getElementById("frame").value)]);
+              picture.close();
               if (seen.length < 25) video.requestVideoFrameCallback(look);
               else done();
             };
             video.requestVideoFrameCallback(look); // after the page's own
+            video.addEventListener("ended", done);
             video.addEventListener("error", done);
-            setTimeout(done, 8000);
+            setTimeout(done, 20000);
           });
           return seen;
         }"""
     )
     if not seen:
         pytest.skip("this Chromium plays no H.264")
-    # A busy browser may show the next picture before it tells of this one, here and there.
-    assert np.mean([number == place for number, place in seen]) > 0.7
-    assert all(abs(number - place) <= 1 for number, place in seen)
+    assert len(seen) >= 3, "of 60 pictures a busy browser may tell of few"
+    assert all(number == place for number, place in seen), seen
 
 
 def test_somebody_is_selected_in_the_picture_split_renamed_and_deleted(

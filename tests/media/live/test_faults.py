@@ -15,7 +15,6 @@ from senders import Sender, has_gstreamer
 
 from posetrack.media.live import LiveSettings, LiveSource, Status
 from posetrack.perception import Perception
-from posetrack.tracking import TrackerSettings
 from posetrack.types import Frame
 
 PATIENT = LiveSettings(
@@ -226,11 +225,7 @@ def test_people_keep_their_ids_over_a_gap(tmp_path):
     still = clips.make_clip(
         tmp_path / "still.mp4", frames=2, size=(640, 480), image=lambda _: picture
     )
-    patient = TrackerSettings(revive_s=600)  # the server takes as long to start as it takes
-    with (
-        Sender("--size", "640x480", "--clip", str(still)) as sender,
-        Perception(tracker=patient) as perception,
-    ):
+    with Sender("--size", "640x480", "--clip", str(still)) as sender, Perception() as perception:
         watch = Watch(sender.address)
 
         def people() -> set[int]:

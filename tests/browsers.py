@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from daemons import wait_until as wait
 
-PATIENCE_S = 30  # a browser on a busy machine
+PATIENCE_S = 60  # a browser on a busy machine
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 

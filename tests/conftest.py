@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# A busy machine is no failure: the limit is the test's.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A busy machine is no failure: the limit is the test's. Nor is a draw of chance: every run of a
+# commit tries the same examples; ``pytest --hypothesis-profile=searching`` looks for others.
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("searching", _PATIENT)
+settings.register_profile("patient", _PATIENT, derandomize=True)
 settings.load_profile("patient")
 
 REPOSITORY = Path(__file__).parent.parent

@@ -24,7 +24,7 @@ from tiny_models import Models
 TOKEN = "a-token-that-is-long-enough"
 
 
-def wait_until(true: Callable[[], Any], what: str, timeout_s: float = 30.0) -> Any:
+def wait_until(true: Callable[[], Any], what: str, timeout_s: float = 60.0) -> Any:
     """What `true` returns, once it is true."""
     until = time.monotonic() + timeout_s
     while time.monotonic() < until:
@@ -119,7 +119,7 @@ def running(
         headers = {"Authorization": f"Bearer {TOKEN}"}
         # Shorter than the server's five seconds, or a request meets a connection that is closing.
         kept = httpx.Limits(keepalive_expiry=2)
-        with httpx.Client(base_url=address, headers=headers, timeout=15, limits=kept) as http:
+        with httpx.Client(base_url=address, headers=headers, timeout=30, limits=kept) as http:
             yield RunningDaemon(process, address, http, config, log)
     finally:
         if process.poll() is None:

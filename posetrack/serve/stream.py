@@ -287,6 +287,8 @@ class Stream:
 
     def _become(self, state: State, error: str | None) -> None:
         with self._lock:
+            # First: whoever sees the state finds it among the figures too.
+            self._around.metrics.show_state(self.id, state)
             if error != self.error or state != self.state:
                 changed = state != self.state
                 self.state, self.error = state, error
@@ -296,7 +298,6 @@ class Stream:
                     say("%s%s", state, f": {error}" if error else "", extra={"stream": self.id})
                 message = status_message(self.id, state, error)
                 self._around.hub.publish(Item("status", self.id, message))
-            self._around.metrics.show_state(self.id, state)
 
     # in the pipeline's threads
 

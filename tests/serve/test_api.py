@@ -252,7 +252,6 @@ def test_wrong_tokens_are_soon_answered_no_more(
     assert [answer.status_code for answer in found] == [401] * 10 + [429] * 2
 
 
-@pytest.mark.timeout(20)
 def test_a_cookie_of_a_stranger_costs_no_time(
     make_daemon: Make, client_of: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

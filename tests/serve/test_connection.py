@@ -106,6 +106,8 @@ def test_whoever_asks_in_time_is_answered_again_and_again(
 @pytest.mark.parametrize("piece", [b"X-A: b\r\n", b"x", b"\r\n "])
 def test_headers_without_an_end_are_cut_off(connect: Connect, piece: bytes) -> None:
     client = connect()
+    # Little waits on the way to a server that holds its breath.
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
     client.sendall(GET + b"X-Long: ")
     sent = 0
     try:

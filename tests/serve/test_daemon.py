@@ -77,7 +77,8 @@ def test_a_frozen_camera_is_stalled_and_opened_anew(
         daemon.wait_running("camera")
         camera.frozen.set()
         wait_until(lambda: daemon.stream("camera")["state"] == "stalled", "it is noticed")
-        assert daemon.http.get("/readyz").status_code == 503
+        # A picture that was under way may still come, and it runs for another moment.
+        wait_until(lambda: daemon.http.get("/readyz").status_code == 503, "it is not ready")
         camera.frozen.clear()
         daemon.wait_running("camera")
         wait_until(lambda: daemon.http.get("/readyz").status_code == 200, "it is ready again")
@@ -129,8 +130,8 @@ def test_clients_that_never_read_cost_the_others_nothing(models: Models, tmp_pat
             messages = [json.loads(reader.recv(10)) for _ in range(10)]
             frames.append([message["frame"] for message in messages])
         assert all(sorted(set(row)) == row for row in frames)
-        figures = daemon.http.get("/metrics").text
-        assert 'posetrack_clients{kind="websocket"} 50.0' in figures
+        everybody = 'posetrack_clients{kind="websocket"} 50.0'
+        wait_until(lambda: everybody in daemon.http.get("/metrics").text, "all are there")
         before = daemon.stream("s0")["frames"]
         wait_until(lambda: daemon.stream("s0")["frames"] > before + 20, "frames come")
         assert daemon.stream("s0")["state"] == "running"
@@ -143,7 +144,7 @@ def test_sockets_say_poses_events_and_states(models: Models, tmp_path: Path) -> 
             first = json.loads(reader.recv(10))
             assert (first["type"], first["state"]) == ("status", "running")
             kinds = {}
-            while kinds.keys() < {"poses", "update"}:
+            while not kinds.keys() >= {"poses", "update"}:
                 message = json.loads(reader.recv(10))
                 kinds[message["type"]] = message
         assert len(kinds["poses"]["people"][0]["raw"]) == 17
@@ -287,7 +288,7 @@ def test_systemd_is_told_ready_alive_and_stopping(models: Models, tmp_path: Path
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(place)
         manager.settimeout(15)
-        environment = {"NOTIFY_SOCKET": place, "WATCHDOG_USEC": "400000"}
+        environment = {"NOTIFY_SOCKET": place, "WATCHDOG_USEC": "1000000"}
         data = settings(models, tmp_path / "media", 0)
         with running(data, tmp_path / "run", environment=environment) as daemon:
             told = [manager.recv(4096).decode() for _ in range(4)]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from daemons import FakeCamera, wait_until
@@ -21,13 +23,22 @@ def opened_again(stream: Stream, times: int) -> bool:
     return stream.state == "running" and stream.figures.reconnects == times
 
 
-def alive(kind: type) -> int:
+def instances(kind: type) -> Iterator[Any]:
     # By their type: `isinstance` asks some objects of other packages for their class, which warn.
-    return sum(issubclass(type(each), kind) for each in gc.get_objects())
+    return (each for each in gc.get_objects() if issubclass(type(each), kind))
 
 
-@pytest.mark.usefixtures("no_search_for_cycles")
-def test_a_stream_opened_anew_leaves_no_source_behind(make_daemon: Make) -> None:
+@pytest.fixture
+def alive(no_search_for_cycles: None) -> Callable[[type], int]:
+    """How many of a kind there are that the tests before have not left, whose threads may linger."""
+    kinds = (Pipeline, PlayedFile, LiveSource)
+    before = weakref.WeakSet(each for kind in kinds for each in instances(kind))
+    return lambda kind: sum(each not in before for each in instances(kind))
+
+
+def test_a_stream_opened_anew_leaves_no_source_behind(
+    make_daemon: Make, alive: Callable[[type], int]
+) -> None:
     daemon = make_daemon()
     stream = daemon.supervisor.get("s0")
     wait_until(lambda: stream.state == "running", "it runs")
@@ -43,7 +54,7 @@ def test_whoever_is_told_that_a_stream_runs_finds_the_figures_of_its_first_frame
 ) -> None:
     daemon = make_daemon()
     stream = daemon.supervisor.get("s0")
-    wait_until(lambda: stream.state == "running", "it runs")
+    wait_until(lambda: stream.figures.frames > 1, "it runs, and all have been told so")
     told: list[tuple[str, int]] = []
 
     def look() -> None:  # in the thread that tells it, at once
@@ -57,8 +68,9 @@ def test_whoever_is_told_that_a_stream_runs_finds_the_figures_of_its_first_frame
     assert told == [("connecting", 1), ("running", 2)]
 
 
-@pytest.mark.usefixtures("no_search_for_cycles")
-def test_a_camera_that_was_lost_leaves_no_source_behind(make_daemon: Make) -> None:
+def test_a_camera_that_was_lost_leaves_no_source_behind(
+    make_daemon: Make, alive: Callable[[type], int]
+) -> None:
     camera = FakeCamera().start()
     daemon = make_daemon(streams=[{"id": "camera", "url": camera.url}])
     stream = daemon.supervisor.get("camera")

@@ -19,6 +19,7 @@ let chosen = null; // the stream shown, as last told
 let tracking = null; // its keypoint set and tracker
 let trackingOf = ""; // the settings that belong to it
 let before = null; // its counts a second ago
+let changes = 0; // that were taken: an answer asked for before one of them is old
 const wasGood = new Map(); // whether each stream was running when last told
 
 const view = new View();
@@ -36,6 +37,7 @@ const graphs = {
 
 /** A stream as it is after a change, without waiting for the next second. */
 function take(stream) {
+  changes += 1;
   streams = streams.map((each) => (each.id === stream.id ? stream : each));
   if (chosen?.id === stream.id) show(stream);
 }
@@ -140,7 +142,10 @@ function announce(now) {
 }
 
 async function refresh() {
-  streams = await api.getStreams();
+  const known = changes;
+  const told = await api.getStreams();
+  if (changes !== known) return;
+  streams = told;
   announce(streams);
   find("sign-out").hidden = !api.hasToken();
   const running = streams.filter(({ state }) => state === "running").length;

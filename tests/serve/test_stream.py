@@ -30,7 +30,7 @@ def instances(kind: type) -> Iterator[Any]:
 
 @pytest.fixture
 def alive(no_search_for_cycles: None) -> Callable[[type], int]:
-    """How many of a kind there are; those that tests before left, whose threads linger, are none."""
+    """How many of a kind there are, beside what the threads of an earlier test still hold."""
     kinds = (Pipeline, PlayedFile, LiveSource)
     before = weakref.WeakSet(each for kind in kinds for each in instances(kind))
     return lambda kind: sum(each not in before for each in instances(kind))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from daemons import wait_until as wait
 
 PATIENCE_S = 60  # a browser on a busy machine
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -52,8 +51,3 @@ def is_complaint(line: Any) -> bool:
     """
     refused = line.text.startswith(("Failed to load resource", "WebSocket connection to"))
     return line.type == "error" and not refused
-
-
-def wait_until(true: Callable[[], Any], what: str) -> Any:
-    """What `true` returns, once it is true."""
-    return wait(true, what, PATIENCE_S)

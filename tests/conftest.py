@@ -25,7 +25,7 @@ REAL_TIME = {"batch", "cli", "end_to_end", "media", "pages", "pipeline", "serve"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A second try for what depends on the machine; the summary names each that took it."""
     for item in items:
-        if REAL_TIME & set(item.path.relative_to(Path(__file__).parent).parts[:1]):
+        if item.path.relative_to(Path(__file__).parent).parts[0] in REAL_TIME:
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,18 +20,9 @@ import httpx
 import yaml
 from clips import make_clip, picture
 from tiny_models import Models
+from waiting import wait_until
 
 TOKEN = "a-token-that-is-long-enough"
-
-
-def wait_until(true: Callable[[], Any], what: str, timeout_s: float = 60.0) -> Any:
-    """What `true` returns, once it is true."""
-    until = time.monotonic() + timeout_s
-    while time.monotonic() < until:
-        if found := true():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"not within {timeout_s:g} s: {what}")
 
 
 def settings(models: Models, root: Path, number: int, **sections: Any) -> dict[str, Any]:

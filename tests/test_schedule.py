@@ -6,8 +6,8 @@ import threading
 
 import numpy as np
 import pytest
-from daemons import wait_until
 from fakes import FPS, TWO_PEOPLE, FakeDetector, FakeEstimator, Person, draw_people
+from waiting import wait_until
 
 from posetrack.late import LateDetector, carried
 from posetrack.perception import Perception

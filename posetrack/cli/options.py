@@ -45,9 +45,14 @@ class Flag:
     text: str
 
     @property
+    def word(self) -> str:
+        """The flag as it is typed."""
+        return self.name.partition("/")[0]
+
+    @property
     def parameter(self) -> str:
         """The name of the command's parameter."""
-        return self.name.partition("/")[0].removeprefix("--").replace("-", "_")
+        return self.word.removeprefix("--").replace("-", "_")
 
     @property
     def annotation(self) -> Any:
@@ -222,7 +227,7 @@ def resolve(parameters: Mapping[str, Any]) -> RunConfig:
     from posetrack.config import load_config
 
     if parameters.get("video") is False and not parameters.get("show"):
-        _refuse_drawing(parameters)
+        _refuse(_drawing(parameters))
     flags: dict[str, Any] = {}
     sets = list(parameters.get("set_") or ())
     names = {"detector.auto": "--det-interval"}
@@ -238,7 +243,7 @@ def resolve(parameters: Mapping[str, Any]) -> RunConfig:
         if flag.setting == "live.reconnects" and value is not None:
             value = _reconnects(value, sets)
         flags[flag.setting] = _in_settings(flag, value)
-        names[flag.setting] = flag.name.partition("/")[0]
+        names[flag.setting] = flag.word
     return load_config(
         parameters.get("config"),
         flags=flags,
@@ -261,12 +266,11 @@ def _drawing(parameters: Mapping[str, Any]) -> list[Flag]:
     return [flag for flag in given if flag.panel == DRAWING]
 
 
-def _refuse_drawing(parameters: Mapping[str, Any]) -> None:
+def _refuse(drawing: Sequence[Flag]) -> None:
     from posetrack.errors import ConfigError
 
-    for flag in _drawing(parameters):
-        name = flag.name.partition("/")[0]
-        raise ConfigError(f"{name} and --no-video exclude each other: drop one")
+    if drawing:
+        raise ConfigError(f"{drawing[0].word} and --no-video exclude each other: drop one")
 
 
 def _in_settings(flag: Flag, value: Any) -> Any:

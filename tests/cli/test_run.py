@@ -19,8 +19,8 @@ import numpy as np
 import onnx
 import pytest
 from clips import make_clip, picture
-from daemons import wait_until
 from marionette import frames_of, marionette, turns_of
+from waiting import wait_until
 
 import posetrack
 from posetrack.cli.options import FLAGS, without_numbers

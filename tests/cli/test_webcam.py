@@ -11,9 +11,9 @@ from pathlib import Path
 
 import clips
 import pytest
-from daemons import wait_until
 from file_server import Files, serving
 from senders import Sender
+from waiting import wait_until
 
 from posetrack.media.source import open_source
 

@@ -8,9 +8,9 @@ from typing import Any
 import avatars
 import numpy as np
 import pytest
-from daemons import wait_until
 from marionette import Heard, frames_of, marionette, turns_of
 from scipy.spatial.transform import Rotation
+from waiting import wait_until
 
 from posetrack.errors import SinkError
 from posetrack.osc.datagrams import parse_place

@@ -25,9 +25,10 @@ import httpx
 import pytest
 import typer
 import yaml
-from daemons import TOKEN, wait_until
+from daemons import TOKEN
 from packaging.requirements import Requirement
 from page_blocks import ROOT
+from waiting import wait_until
 
 from posetrack.cli.main import COMMANDS, main
 from posetrack.training.recipe import read_recipe

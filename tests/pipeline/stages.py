@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,12 +81,3 @@ def fail_at(frame: int) -> Callable[[Any], None]:
             raise Boom("it broke")
 
     return check
-
-
-def until(true: Callable[[], object]) -> None:
-    """Wait for a state of the run, in one of its threads."""
-    for _ in range(30_000):
-        if true():
-            return
-        time.sleep(0.001)
-    raise AssertionError("what was waited for did not come")

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pipeline.stages import Boom, Numbers, Step, chain, fail, fail_at, until
+from pipeline.stages import Boom, Numbers, Step, chain, fail, fail_at
+from waiting import wait_until
 
 from posetrack.errors import SourceNotFound, StageError
 from posetrack.pipeline import Pipeline
@@ -189,11 +190,11 @@ def test_a_second_stop_aborts() -> None:
 
     def twice(n: int) -> None:
         if n == 220:
-            until(lambda: log.count(("source", "call")) == 20 + 1 + IN_FLIGHT)
+            wait_until(lambda: log.count(("source", "call")) == 20 + 1 + IN_FLIGHT, "all is full")
             pipeline.stop()
             pipeline.stop()
             # Held here, the stage before has no room to finish in: only an abort ends it.
-            until(lambda: ("step1", "close") in log)
+            wait_until(lambda: ("step1", "close") in log, "the stage before has closed")
 
     steps[2].do["call"] = twice
     report = pipeline.run()
@@ -267,11 +268,11 @@ def stuck(
         if action == "call" and item % 100 != 5:
             return
         if action != "open":
-            until(all_wait)
+            wait_until(all_wait, "all the others wait or have ended")
         pipeline.stop()
         told.wait(30)
         if action == "open":  # then a stop ends the others
-            until(all_wait)
+            wait_until(all_wait, "all the others wait or have ended")
         clock[0] += 2 * pipeline.deadline_s
         release.wait(30)
 
@@ -320,7 +321,7 @@ def test_a_long_drain_is_not_stuck_while_each_call_is_short() -> None:
 
     def slow(n: int) -> None:
         if n == 205:
-            until(lambda: log.count(("source", "call")) >= 5 + drained)
+            wait_until(lambda: log.count(("source", "call")) >= 5 + drained, "all is full")
             pipeline.stop()
         if n >= 205:
             time.sleep(0.1)

@@ -16,12 +16,13 @@ ROOT = Path(__file__).parents[2]
 
 CHILD = """
 import sys, time
-from pipeline.stages import Numbers, Step, until
+from pipeline.stages import Numbers, Step
+from waiting import wait_until
 from posetrack.pipeline import Pipeline, stop_on_signals
 
 def slow(item):
     if sys.argv[1] == "held":  # with this item there is no room: only an abort ends the source
-        until(lambda: source.actions()[-1] == "close")
+        wait_until(lambda: source.actions()[-1] == "close", "the source has closed")
     time.sleep(0.01)
 
 source, step = Numbers("source", count=1_000_000), Step("step")

@@ -13,7 +13,8 @@ from typing import Any
 
 import httpx
 import pytest
-from daemons import TOKEN, wait_until
+from daemons import TOKEN
+from waiting import wait_until
 
 from posetrack.serve import security
 from posetrack.serve.daemon import Daemon

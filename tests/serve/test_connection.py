@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from daemons import wait_until
+from waiting import wait_until
 
 from posetrack.serve import connection
 from posetrack.serve.connection import HEAD_BYTES, bounded_connections

@@ -14,8 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
-from daemons import TOKEN, FakeCamera, RunningDaemon, running, settings, wait_until
+from daemons import TOKEN, FakeCamera, RunningDaemon, running, settings
 from tiny_models import Models
+from waiting import wait_until
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 

@@ -12,9 +12,10 @@ import av
 import avatars
 import httpx
 import pytest
-from browsers import PATIENCE_S, drawn, headless, is_complaint, wait_until
+from browsers import PATIENCE_S, drawn, headless, is_complaint
 from daemons import TOKEN, FakeCamera, RunningDaemon, running, settings
 from tiny_models import Models
+from waiting import wait_until
 
 from posetrack import demo
 from posetrack.serve.api.app import PAGE

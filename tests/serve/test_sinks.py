@@ -18,9 +18,9 @@ from typing import Any
 import avatars
 import numpy as np
 import pytest
-from daemons import wait_until
 from fakes import FakeDetector, FakeEstimator, FakeSource
 from marionette import frames_of, marionette, turns_of
+from waiting import wait_until
 
 from posetrack import Perception
 from posetrack.errors import ConfigError

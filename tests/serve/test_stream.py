@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from daemons import FakeCamera, wait_until
+from daemons import FakeCamera
+from waiting import wait_until
 
 from posetrack.media.live import LiveSource
 from posetrack.pipeline import Pipeline

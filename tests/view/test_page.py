@@ -10,9 +10,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from browsers import PATIENCE_S, drawn, headless, is_complaint, wait_until
+from browsers import PATIENCE_S, drawn, headless, is_complaint
 from clips import frame_number, make_clip
 from view.conftest import Case
+from waiting import wait_until
 
 from posetrack.records import Recording
 from posetrack.view.app import PAGE

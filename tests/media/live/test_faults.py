@@ -10,8 +10,8 @@ from pathlib import Path
 
 import clips
 import pytest
-from daemons import wait_until
 from senders import Sender, has_gstreamer
+from waiting import wait_until
 
 from posetrack.media.live import LiveSettings, LiveSource, Status
 from posetrack.perception import Perception
